@@ -1,0 +1,126 @@
+//! `DynamoDB`: the mirror's contacts, and what the sync remembers of each mailbox.
+//!
+//! Knows the two tables, their keys and every question that is asked of them. Must not know what a sync is: it takes
+//! no decision, reads no clock, and nobody else names a key or an index. `docs/data-model.md` shows the items and
+//! gives the reasons.
+//!
+//! # Access patterns
+//!
+//! One method and one row each; consistency is *strong* or *eventual* for reads, and the condition for writes.
+//! `m` is a mailbox's id, `f` the hash of a folder's id.
+//!
+//! | AP | question | table/index | key condition | consistency | who calls |
+//! |----|----------|-------------|---------------|-------------|-----------|
+//! | AP1 | [`enrol`](Store::enrol) a mailbox | state | put `m`, `MAILBOX` and `TIMER#poll` together | absent | contacts-api |
+//! | AP2 | one [`mailbox`](Store::mailbox) | state | get `m`, `MAILBOX` | strong | contacts-api, resync-mailboxes |
+//! | AP3 | all [`mailboxes`](Store::mailboxes) | state/roster, then state | `roster_shard = s`, then batch get | eventual, then strong | contacts-api, resync-mailboxes |
+//! | AP4 | a [`mailbox_state`](Store::mailbox_state) | state | `m`, `sk BETWEEN FOLDER# AND TIMER$` | strong | sync-mailbox, renew-subscriptions, contacts-api |
+//! | AP5 | [`save_mailbox`](Store::save_mailbox) | state | put `m`, `MAILBOX` | same rev | sync-mailbox, contacts-api |
+//! | AP6 | [`save_folder`](Store::save_folder) | state | put `m`, `FOLDER#f` | same rev, or absent | sync-mailbox |
+//! | AP7 | [`delete_folder`](Store::delete_folder) | state | delete `m`, `FOLDER#f` | same rev, or gone | sync-mailbox |
+//! | AP8 | [`save_subscription`](Store::save_subscription) | state | put `m`, `SUBSCRIPTION#f` | same rev, or absent | renew-subscriptions |
+//! | AP9 | [`delete_subscription`](Store::delete_subscription) | state | delete `m`, `SUBSCRIPTION#f` | same rev, or gone | renew-subscriptions, sync-mailbox |
+//! | AP10 | [`set_timer`](Store::set_timer) | state | put `m`, `TIMER#kind` | last one wins | sync-mailbox, resync-mailboxes, contacts-api |
+//! | AP11 | [`clear_timer`](Store::clear_timer) | state | delete `m`, `TIMER#kind` | last one wins | sync-mailbox, resync-mailboxes, contacts-api |
+//! | AP12 | the [`due_timers`](Store::due_timers) | state/due | `due_shard = kind#s AND due_at <= t` | eventual | resync-mailboxes |
+//! | AP13 | the [`due_subscriptions`](Store::due_subscriptions) | state/due | `due_shard = renew#s AND due_at <= t` | eventual | renew-subscriptions |
+//! | AP14 | the [`oldest_due`](Store::oldest_due) | state/due | `due_shard = kind#s`, first row | eventual | renew-subscriptions, resync-mailboxes |
+//! | AP15 | [`add_seen`](Store::add_seen) | state | put `m`, `seen#f#generation#page` | last one wins | sync-mailbox |
+//! | AP16 | who was [`seen`](Store::seen) | state | `m`, `begins_with(sk, seen#f#generation#)` | strong | sync-mailbox |
+//! | AP17 | [`clear_seen`](Store::clear_seen) | state | the same, then batch delete | none | sync-mailbox |
+//! | AP18 | one [`contact`](Store::contact) | contacts | get `m`, contact id | strong | contacts-api |
+//! | AP19 | [`contacts_by_id`](Store::contacts_by_id) | contacts | batch get `m`, contact id | strong | sync-mailbox |
+//! | AP20 | all [`contacts`](Store::contacts) of a mailbox | contacts | `mailbox_id = m`, live only | eventual | contacts-api |
+//! | AP21 | [`contacts_in_folder`](Store::contacts_in_folder) | contacts/by-folder, then contacts | `folder_key = m#f`, then batch get | eventual, then strong | contacts-api |
+//! | AP22 | [`contacts_changed_since`](Store::contacts_changed_since) | contacts/by-change, then contacts | `mailbox_id = m AND changed_key >= t`, then batch get | eventual, then strong | contacts-api |
+//! | AP23 | [`outlines`](Store::outlines) of a folder | contacts/by-folder | `folder_key = m#f` | eventual | sync-mailbox |
+//! | AP24 | [`put_contact`](Store::put_contact) | contacts | put `m`, contact id | absent, or same version | sync-mailbox |
+//! | AP25 | [`erase_contacts`](Store::erase_contacts) | contacts | `mailbox_id = m`, then batch delete | strong, none | sync-mailbox |
+//! | AP26 | [`erase_state`](Store::erase_state) | state | `mailbox_id = m`, then batch delete | strong, none | sync-mailbox |
+//!
+//! # Schema versions
+//!
+//! Each item says which schema it was written by. One of a newer schema is not read
+//! ([`StoreError::NewerSchema`]; counted in [`Page::unreadable`] where there are others to answer with) and not
+//! overwritten. Only erasure takes everything.
+
+mod calls;
+mod contact;
+mod contact_reads;
+mod contact_writes;
+mod document;
+mod error;
+mod guard;
+mod items;
+mod keys;
+mod page;
+mod size;
+mod stamp;
+mod state;
+mod state_reads;
+mod state_writes;
+mod usage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use contact::{Contact, ContactOutline, Erased, Expected, Lookup};
+pub use error::StoreError;
+pub use keys::{DueKind, SHARDS, Shard};
+pub use page::Page;
+pub use state::{
+    Comparison, ComparisonCursor, Cursor, Enrolment, Folder, FolderScope, LastError, Mailbox, MailboxState,
+    Phase, SeenPage, Subscription, Timer, TimerKind, UnavailableReason,
+};
+pub use usage::Usage;
+
+type Answer<T> = Result<T, StoreError>;
+
+/// How long a tombstone is kept unless [`Store::keeping_tombstones`] says otherwise: a consumer that reads changes may
+/// be away for a quarter of a year and still learn of every deletion.
+const TOMBSTONE_RETENTION: Duration = Duration::from_hours(90 * 24);
+
+/// The names of the two tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// The mirror.
+    pub contacts: String,
+    /// What the sync remembers.
+    pub state: String,
+}
+
+/// The two tables. Cheap to clone; clones share the client and the counters.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: aws_sdk_dynamodb::Client,
+    tables: Tables,
+    tombstone_retention: Duration,
+    meter: Arc<usage::Meter>,
+}
+
+impl Store {
+    /// A store on these tables. Makes no call.
+    pub fn new(client: aws_sdk_dynamodb::Client, tables: Tables) -> Self {
+        Self {
+            client,
+            tables,
+            tombstone_retention: TOMBSTONE_RETENTION,
+            meter: Arc::default(),
+        }
+    }
+
+    /// The same store, which gives tombstones that it writes this long after `deleted_at`. `DynamoDB` takes them away
+    /// within days after that; until then they are read as before.
+    #[must_use]
+    pub fn keeping_tombstones(self, retention: Duration) -> Self {
+        Self {
+            tombstone_retention: retention,
+            ..self
+        }
+    }
+
+    /// What this store and its clones have asked of `DynamoDB` so far.
+    pub fn usage(&self) -> Usage {
+        self.meter.usage()
+    }
+}

@@ -1,0 +1,67 @@
+//! A page of an answer, and the cursor to the next one.
+//!
+//! A cursor is base64url of `1/<question>/<position>`: it names the question (with its mailbox) that it goes on with,
+//! and any other text is refused. Knows nothing of how a position is looked up.
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+use sync_core::ids::MailboxId;
+
+use crate::error::StoreError;
+use crate::keys::FolderKey;
+
+/// A page of an answer that may be long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What was found, in the question's order.
+    pub items: Vec<T>,
+    /// The cursor to the next page; `None` at the end. A page may be empty and still have a next one.
+    ///
+    /// It is opaque, good for the same question only, and no secret: it grants nothing that the question doesn't.
+    pub next: Option<String>,
+    /// Items passed over because a newer version of this software has written them, or because they can't be read.
+    pub unreadable: u64,
+}
+
+/// A question whose answer comes in pages.
+pub(crate) enum Question<'a> {
+    Mailboxes,
+    Contacts(&'a MailboxId),
+    Folder(&'a MailboxId, &'a FolderKey),
+    Changes(&'a MailboxId),
+    Outlines(&'a MailboxId, &'a FolderKey),
+}
+
+impl fmt::Display for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mailboxes => f.write_str("mailboxes"),
+            Self::Contacts(mailbox) => write!(f, "contacts/{mailbox}"),
+            Self::Folder(mailbox, folder) => write!(f, "folder/{mailbox}/{folder}"),
+            Self::Changes(mailbox) => write!(f, "changes/{mailbox}"),
+            Self::Outlines(mailbox, folder) => write!(f, "outlines/{mailbox}/{folder}"),
+        }
+    }
+}
+
+impl Question<'_> {
+    /// The cursor that goes on behind `position`.
+    pub(crate) fn cursor(&self, position: impl fmt::Display) -> String {
+        BASE64URL_NOPAD.encode(format!("1/{self}/{position}").as_bytes())
+    }
+
+    /// The position of a cursor of this question, read by `parse`; `None` where there is no cursor.
+    pub(crate) fn position<P>(
+        &self,
+        cursor: Option<&str>,
+        parse: impl FnOnce(&str) -> Option<P>,
+    ) -> Result<Option<P>, StoreError> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let position = || {
+            let text = String::from_utf8(BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?).ok()?;
+            parse(text.strip_prefix(&format!("1/{self}/"))?)
+        };
+        position().map(Some).ok_or(StoreError::InvalidCursor)
+    }
+}
