@@ -1,0 +1,161 @@
+//! Contacts that have to be read by their ids before anything is done about them.
+//!
+//! The one place that buries a contact, and it does so on evidence only: Graph says that there is no such item, or
+//! that it lies in none of the mailbox's synced folders. A deleted contact can still be read, in Deleted Items.
+
+use std::collections::BTreeMap;
+
+use contact_store::Contact;
+use graph_client::{ErrorKind, Transport};
+use jiff::Timestamp;
+use sync_core::ids::{ContactId, OutlookId};
+use sync_core::sighting::{Document, Source};
+
+use crate::Trouble;
+use crate::apply::{Effect, Write, expected};
+use crate::convert::Shown;
+use crate::session::Session;
+use crate::work::Progress;
+
+/// How often contacts that somebody else wrote meanwhile are looked at again.
+const LOOKS: u32 = 3;
+
+/// Contacts read at a time: five batches of Graph's twenty.
+const AT_ONCE: usize = 100;
+
+/// What reading a contact led to.
+pub(crate) struct Finding {
+    pub(crate) effect: Effect,
+    /// Outlook's time of its last change, where it is still there.
+    pub(crate) modified_at: Option<Timestamp>,
+}
+
+impl<T: Transport> Session<'_, T> {
+    /// Reads the contacts, and brings the mirror up to what they are. Gives back what had to be written.
+    pub(crate) async fn verify(
+        &mut self,
+        asked: Vec<(ContactId, OutlookId)>,
+    ) -> Result<Vec<Finding>, Trouble> {
+        let mut findings = Vec::new();
+        let mut asked = asked;
+        for _ in 0..LOOKS {
+            let mut overtaken = Vec::new();
+            for chunk in asked.chunks(AT_ONCE) {
+                let writes = self.gather(&chunk.iter().cloned().collect()).await?;
+                let effects: Vec<_> = writes
+                    .iter()
+                    .map(|write| Finding {
+                        effect: write.effect,
+                        modified_at: write.contact.modified_at,
+                    })
+                    .collect();
+                overtaken.extend(self.write_all(writes).await?);
+                findings.extend(effects);
+            }
+            if overtaken.is_empty() {
+                return Ok(findings);
+            }
+            asked = overtaken;
+        }
+        let key = asked.first().map(|(id, _)| id.to_string()).unwrap_or_default();
+        Err(contact_store::StoreError::Conflict { key }.into())
+    }
+
+    /// As [`Session::verify`], for any number of contacts: looks at the clock now and then. What is left when time is
+    /// up is asked for anew, and what has been done is then no longer among it.
+    pub(crate) async fn verify_in_time(
+        &mut self,
+        asked: Vec<(ContactId, OutlookId)>,
+    ) -> Result<Progress, Trouble> {
+        for chunk in asked.chunks(AT_ONCE) {
+            if self.out_of_time() {
+                return Ok(Progress::Cut);
+            }
+            self.verify(chunk.to_vec()).await?;
+        }
+        Ok(Progress::Complete)
+    }
+
+    async fn gather(&mut self, asked: &BTreeMap<ContactId, OutlookId>) -> Result<Vec<Write>, Trouble> {
+        let outlook_ids: Vec<&str> = asked.values().map(OutlookId::as_str).collect();
+        let answers = self.graph().contacts(&outlook_ids).await;
+        self.report.verified += answers.len() as u64;
+        let mailbox = self.mailbox.id.clone();
+        let ids: Vec<_> = asked.keys().cloned().collect();
+        let mirror = self.engine.store.contacts_by_id(&mailbox, &ids).await?;
+        let mut writes = Vec::new();
+        for (id, answer) in ids.iter().zip(answers) {
+            let stored = mirror.contacts.get(id);
+            let write = match answer {
+                _ if mirror.unreadable.contains(id) => {
+                    self.report.unreadable += 1;
+                    None
+                }
+                Ok(Some(contact)) => {
+                    let shown = Shown::new(&mailbox, contact);
+                    match self.is_ours(&shown).await? {
+                        Some(true) => self.write_for(&shown, stored, Source::Read).ok().flatten(),
+                        Some(false) => self.burial(stored),
+                        None => {
+                            self.report.unreadable += 1;
+                            None
+                        }
+                    }
+                }
+                Ok(None) => self.burial(stored),
+                Err(error) => match error.kind() {
+                    // About this one contact only: it stays as it is, and the rest goes on.
+                    ErrorKind::Permanent | ErrorKind::Conflict | ErrorKind::QuotaExceeded => {
+                        self.report.unreadable += 1;
+                        tracing::warn!(contact.id = %id, error = %error, "a contact can't be read");
+                        None
+                    }
+                    ErrorKind::Throttled { .. }
+                    | ErrorKind::SyncStateGone
+                    | ErrorKind::NotFound
+                    | ErrorKind::MailboxUnavailable(_)
+                    | ErrorKind::FolderNotFound
+                    | ErrorKind::Forbidden
+                    | ErrorKind::AlreadyExists
+                    | ErrorKind::BadCredential
+                    | ErrorKind::TenantNotFound
+                    | ErrorKind::ForeignHost
+                    | ErrorKind::Transient => return Err(error.into()),
+                },
+            };
+            writes.extend(write);
+        }
+        Ok(writes)
+    }
+
+    /// Whether a contact lies in a synced folder; `None` where Graph didn't say in which it lies. One in a folder that
+    /// nobody knows may have been moved to a new one, so the folders are listed, once for each such folder.
+    async fn is_ours(&mut self, shown: &Shown) -> Result<Option<bool>, Trouble> {
+        let Some(folder) = &shown.folder else {
+            return Ok(None);
+        };
+        if !self.folders.contains_key(folder) && self.strangers.insert(folder.clone()) {
+            self.list_folders().await?;
+        }
+        Ok(Some(self.is_synced(folder)))
+    }
+
+    /// The tombstone of a contact that the mirror has. Its members go: a tombstone is for the id.
+    fn burial(&self, stored: Option<&Contact>) -> Option<Write> {
+        let stored = stored.filter(|stored| stored.deleted_at.is_none())?;
+        let now = self.now();
+        let contact = Contact {
+            document: Document::new(),
+            omitted: Vec::new(),
+            deleted_at: Some(now),
+            changed_at: now,
+            version: stored.version + 1,
+            ..stored.clone()
+        };
+        Some(Write {
+            contact,
+            expected: expected(Some(stored)),
+            effect: Effect::Bury,
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! What a run did, in numbers: for one metric event, and for tests that count operations.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+/// Counts of one run. Adding two gives the counts of both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Delta rounds that were completed.
+    pub rounds: u64,
+    /// Pages that were written to the mirror.
+    pub pages: u64,
+    /// Full rounds that had to be begun because a delta link was dead.
+    pub resyncs: u64,
+    /// Contacts that are new in the mirror.
+    pub inserted: u64,
+    /// Contacts that changed.
+    pub updated: u64,
+    /// Contacts of which only Outlook's version changed.
+    pub touched: u64,
+    /// Contacts that were buried, on evidence.
+    pub buried: u64,
+    /// Contacts that were shown and cost no write.
+    pub unchanged: u64,
+    /// Contacts that were read by id for evidence.
+    pub verified: u64,
+    /// Contacts that could not be read, or that a newer version of this software has written: left as they are.
+    pub unreadable: u64,
+    /// Differences that a comparison found and repaired, by cause.
+    pub drift: BTreeMap<&'static str, u64>,
+    /// 1 where the run was put off because Graph throttles.
+    pub throttled: u64,
+    /// 1 where Graph refused the mailbox.
+    pub unavailable: u64,
+    /// 1 where the work was longer than the time, and goes on by another message.
+    pub continued: u64,
+}
+
+impl AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.rounds += other.rounds;
+        self.pages += other.pages;
+        self.resyncs += other.resyncs;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.touched += other.touched;
+        self.buried += other.buried;
+        self.unchanged += other.unchanged;
+        self.verified += other.verified;
+        self.unreadable += other.unreadable;
+        for (cause, count) in other.drift {
+            *self.drift.entry(cause).or_default() += count;
+        }
+        self.throttled += other.throttled;
+        self.unavailable += other.unavailable;
+        self.continued += other.continued;
+    }
+}

@@ -1,0 +1,318 @@
+//! A folder's delta round, page by page: write the contacts, then save the link.
+//!
+//! A full round begins without a link, for the first sync and after a link has died; what it does not show has to
+//! be looked up when it is complete. Where delta is not to be had, the pages of a plain list stand in for it.
+
+use std::collections::BTreeSet;
+
+use contact_store::{Cursor, SeenPage};
+use graph_client::{ErrorKind, Next, ReadFrom, Transport};
+use jiff::{SignedDuration, Timestamp};
+use sync_core::ids::{ContactId, FolderId, OutlookId};
+use sync_core::sighting::Source;
+
+use crate::Trouble;
+use crate::session::Session;
+use crate::work::Progress;
+
+/// How often a folder's links may die within one run.
+const RESTARTS: u32 = 2;
+
+/// How long the ids of a full round's pages are kept, should it never end. Links die within days.
+const SEEN_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Where a round stands: what [`Cursor`] says, made whole.
+#[derive(Clone, Debug)]
+struct Standing {
+    full: bool,
+    listing: bool,
+    generation: u64,
+    link: Option<String>,
+    page: u32,
+    started_at: Timestamp,
+}
+
+/// A page of either kind.
+pub(crate) struct RoundPage {
+    pub(crate) changed: Vec<graph_client::Contact>,
+    pub(crate) removed: Vec<OutlookId>,
+    pub(crate) unreadable: Vec<OutlookId>,
+    next: Onward,
+}
+
+/// Where a round goes on.
+#[derive(Clone)]
+enum Onward {
+    Page(String),
+    /// The delta link; `None` at the end of a list.
+    Done(Option<String>),
+}
+
+impl<T: Transport> Session<'_, T> {
+    /// Brings a folder up to date.
+    pub(crate) async fn round(&mut self, id: &FolderId) -> Result<Progress, Trouble> {
+        let mut restarts = 0;
+        let Some(mut standing) = self.standing(id) else {
+            return Ok(Progress::Complete);
+        };
+        loop {
+            let page = match self.round_page(id, &standing).await {
+                Ok(page) => page,
+                Err(Trouble::Graph(error)) if error.kind() == ErrorKind::SyncStateGone => {
+                    if restarts == RESTARTS {
+                        return Err(Trouble::Restless);
+                    }
+                    restarts += 1;
+                    self.report.resyncs += 1;
+                    standing = self.restart(id, &standing, standing.listing).await?;
+                    continue;
+                }
+                // The mailbox is full: delta would have to write into it (facts 4.3). Listing doesn't.
+                Err(Trouble::Graph(error))
+                    if error.kind() == ErrorKind::QuotaExceeded && !standing.listing =>
+                {
+                    standing = self.restart(id, &standing, true).await?;
+                    continue;
+                }
+                Err(trouble) => return Err(trouble),
+            };
+            let source = match &standing {
+                Standing { listing: true, .. } => Source::Read,
+                Standing { full: true, .. } => Source::Full,
+                Standing { .. } => Source::Delta,
+            };
+            let next = page.next.clone();
+            let shown = self.apply(id, page, source).await?;
+            self.report.pages += 1;
+            if standing.full {
+                self.remember_seen(id, &standing, &shown).await?;
+            }
+            match next {
+                Onward::Page(link) => {
+                    standing.link = Some(link.clone());
+                    standing.page += 1;
+                    self.save_cut(id, &standing, link, shown.len()).await?;
+                    if self.out_of_time() {
+                        return Ok(Progress::Cut);
+                    }
+                }
+                Onward::Done(link) => return self.finish(id, &standing, link, shown.len()).await,
+            }
+        }
+    }
+
+    fn standing(&self, id: &FolderId) -> Option<Standing> {
+        let started_at = self.now();
+        let begin = |listing| Standing {
+            full: true,
+            listing,
+            generation: generation(started_at),
+            link: None,
+            page: 0,
+            started_at,
+        };
+        Some(match &self.folders.get(id)?.cursor {
+            // Without a delta link: never begun, or listed last time. Delta may be to be had by now.
+            Cursor::Unstarted | Cursor::Settled { link: None, .. } => begin(!self.engine.settings.delta),
+            // So old that what it has seen may have been dropped.
+            Cursor::Round {
+                full: true,
+                started_at: since,
+                ..
+            } if started_at.duration_since(*since) > SEEN_FOR / 2 => begin(!self.engine.settings.delta),
+            Cursor::Round {
+                full,
+                generation,
+                link,
+                page,
+                started_at,
+                listing,
+            } => Standing {
+                full: *full,
+                listing: *listing,
+                generation: *generation,
+                link: Some(link.clone()),
+                page: *page,
+                started_at: *started_at,
+            },
+            Cursor::Settled {
+                link: Some(link),
+                generation,
+                ..
+            } => Standing {
+                full: false,
+                listing: false,
+                generation: *generation,
+                link: Some(link.clone()),
+                page: 0,
+                started_at,
+            },
+        })
+    }
+
+    async fn round_page(&self, id: &FolderId, standing: &Standing) -> Result<RoundPage, Trouble> {
+        let from = standing.link.as_deref().map_or(ReadFrom::Start, ReadFrom::Link);
+        let outlook_id = |text: Option<String>| text.map(OutlookId::new);
+        if standing.listing {
+            let page = self.graph().list_contacts(Some(id.as_str()), from).await?;
+            return Ok(RoundPage {
+                changed: page.rows,
+                removed: Vec::new(),
+                unreadable: page
+                    .unreadable
+                    .into_iter()
+                    .filter_map(|row| outlook_id(row.id))
+                    .collect(),
+                next: page.next.map_or(Onward::Done(None), Onward::Page),
+            });
+        }
+        let page = self.graph().contact_delta(id.as_str(), from).await?;
+        Ok(RoundPage {
+            changed: page.changed,
+            removed: page
+                .removed
+                .into_iter()
+                .map(|row| OutlookId::new(row.id))
+                .collect(),
+            unreadable: page
+                .unreadable
+                .into_iter()
+                .filter_map(|row| outlook_id(row.id))
+                .collect(),
+            next: match page.next {
+                Next::Page(link) => Onward::Page(link),
+                Next::Done(link) => Onward::Done(Some(link)),
+            },
+        })
+    }
+
+    /// Begins a full round in a new generation, and forgets what the one before has seen.
+    async fn restart(&mut self, id: &FolderId, from: &Standing, listing: bool) -> Result<Standing, Trouble> {
+        self.engine
+            .store
+            .clear_seen(&self.mailbox.id, id, from.generation)
+            .await?;
+        let now = self.now();
+        if let Some(mut folder) = self.folders.get(id).cloned() {
+            folder.cursor = Cursor::Unstarted;
+            folder.contacts_seen = 0;
+            self.save_folder(folder).await?;
+        }
+        // Two generations within one millisecond must not share their pages.
+        let generation = generation(now).max(from.generation + 2);
+        Ok(Standing {
+            full: true,
+            listing,
+            generation,
+            link: None,
+            page: 0,
+            started_at: now,
+        })
+    }
+
+    async fn remember_seen(
+        &self,
+        id: &FolderId,
+        standing: &Standing,
+        shown: &[ContactId],
+    ) -> Result<(), Trouble> {
+        let page = SeenPage {
+            mailbox: self.mailbox.id.clone(),
+            folder: id.clone(),
+            generation: standing.generation,
+            page: standing.page,
+            contacts: shown.to_vec(),
+            expires_at: self.now().saturating_add(SEEN_FOR).unwrap_or(Timestamp::MAX),
+        };
+        Ok(self.engine.store.add_seen(&page).await?)
+    }
+
+    async fn save_cut(
+        &mut self,
+        id: &FolderId,
+        standing: &Standing,
+        link: String,
+        shown: usize,
+    ) -> Result<(), Trouble> {
+        let Some(mut folder) = self.folders.get(id).cloned() else {
+            return Ok(());
+        };
+        count_seen(&mut folder.contacts_seen, standing, standing.page == 1, shown);
+        folder.cursor = Cursor::Round {
+            full: standing.full,
+            generation: standing.generation,
+            link,
+            page: standing.page,
+            started_at: standing.started_at,
+            listing: standing.listing,
+        };
+        self.save_folder(folder).await
+    }
+
+    async fn finish(
+        &mut self,
+        id: &FolderId,
+        standing: &Standing,
+        link: Option<String>,
+        shown: usize,
+    ) -> Result<Progress, Trouble> {
+        if standing.full && self.look_up_missing(id, standing.generation).await? == Progress::Cut {
+            return Ok(Progress::Cut);
+        }
+        let Some(mut folder) = self.folders.get(id).cloned() else {
+            return Ok(Progress::Complete);
+        };
+        count_seen(&mut folder.contacts_seen, standing, standing.page == 0, shown);
+        folder.cursor = Cursor::Settled {
+            link,
+            generation: standing.generation,
+            round_started_at: standing.started_at,
+            round_finished_at: self.now(),
+        };
+        self.save_folder(folder).await?;
+        if standing.full {
+            self.engine
+                .store
+                .clear_seen(&self.mailbox.id, id, standing.generation)
+                .await?;
+        }
+        self.report.rounds += 1;
+        Ok(Progress::Complete)
+    }
+
+    /// A full round has no tombstones: whom the mirror has in the folder and no page has shown has to be looked up.
+    async fn look_up_missing(&mut self, id: &FolderId, generation: u64) -> Result<Progress, Trouble> {
+        let seen: BTreeSet<ContactId> = self.engine.store.seen(&self.mailbox.id, id, generation).await?;
+        let mut after: Option<String> = None;
+        loop {
+            let page = self
+                .engine
+                .store
+                .outlines(&self.mailbox.id, id, after.as_deref())
+                .await?;
+            let missing = page
+                .items
+                .into_iter()
+                .filter(|outline| !seen.contains(&outline.id));
+            let missing = missing.map(|outline| (outline.id, outline.outlook_id)).collect();
+            if self.verify_in_time(missing).await? == Progress::Cut {
+                return Ok(Progress::Cut);
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(Progress::Complete),
+            }
+        }
+    }
+}
+
+fn count_seen(seen: &mut u64, standing: &Standing, is_first_page: bool, shown: usize) {
+    if standing.full {
+        *seen = if is_first_page { 0 } else { *seen } + shown as u64;
+    }
+}
+
+/// Even numbers are those of rounds; comparisons have the odd ones, so that the two never share their seen pages.
+fn generation(started_at: Timestamp) -> u64 {
+    u64::try_from(started_at.as_millisecond()).unwrap_or_default() * 2
+}

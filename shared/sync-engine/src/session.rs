@@ -1,0 +1,154 @@
+//! What is held while one worker works on one mailbox.
+//!
+//! Knows how the mailbox's state is loaded and saved. Takes no decision about contacts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contact_store::{Folder, Mailbox, Phase, StoreError, Subscription, Timer, TimerKind};
+use graph_client::{GraphClient, MailboxClient, Transport};
+use jiff::Timestamp;
+use sync_core::ids::{FolderId, MailboxId};
+
+use crate::{Engine, Report, Trouble};
+
+/// How often a save that somebody else came before is tried again with what is stored then.
+const SAVE_ATTEMPTS: u32 = 4;
+
+pub(crate) struct Session<'e, T> {
+    pub(crate) engine: &'e Engine<T>,
+    graph: GraphClient<T>,
+    deadline: Timestamp,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) folders: BTreeMap<FolderId, Folder>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) timers: BTreeMap<TimerKind, Timestamp>,
+    /// Folders that the listing did not show. Whether they are gone is asked for each.
+    pub(crate) missing: BTreeSet<FolderId>,
+    /// Folders outside of the state in which contacts were found, and for which the folders were listed.
+    pub(crate) strangers: BTreeSet<FolderId>,
+    pub(crate) report: Report,
+}
+
+impl<'e, T: Transport> Session<'e, T> {
+    /// Loads all that is remembered of a mailbox; `None` where it is not enrolled.
+    pub(crate) async fn open(
+        engine: &'e Engine<T>,
+        mailbox: &MailboxId,
+        deadline: Timestamp,
+    ) -> Result<Option<Self>, Trouble> {
+        let Some(state) = engine.store.mailbox_state(mailbox).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            engine,
+            graph: engine.graph.with_deadline(deadline),
+            deadline,
+            mailbox: state.mailbox,
+            folders: state
+                .folders
+                .into_iter()
+                .map(|folder| (folder.id.clone(), folder))
+                .collect(),
+            subscriptions: state.subscriptions,
+            timers: state
+                .timers
+                .into_iter()
+                .map(|timer| (timer.kind, timer.due_at))
+                .collect(),
+            missing: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            report: Report::default(),
+        }))
+    }
+
+    pub(crate) fn graph(&self) -> MailboxClient<'_, T> {
+        self.graph
+            .mailbox(self.mailbox.tenant.as_str(), self.mailbox.user.as_str())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.engine.ambient.now()
+    }
+
+    /// A draw of chance for `sync_core::schedule`.
+    pub(crate) fn draw(&self) -> u64 {
+        self.engine.ambient.below(1000)
+    }
+
+    pub(crate) fn out_of_time(&self) -> bool {
+        self.now() >= self.deadline
+    }
+
+    /// The folders whose contacts are in the mirror.
+    pub(crate) fn is_synced(&self, folder: &FolderId) -> bool {
+        self.folders.get(folder).is_some_and(|folder| folder.in_scope)
+    }
+
+    pub(crate) async fn save_folder(&mut self, mut folder: Folder) -> Result<(), Trouble> {
+        self.engine.store.save_folder(&mut folder).await?;
+        self.folders.insert(folder.id.clone(), folder);
+        Ok(())
+    }
+
+    /// Changes the mailbox's record, and saves it if that made a difference. Where an operator wrote it meanwhile, the
+    /// change is made to what he wrote.
+    pub(crate) async fn update_mailbox(&mut self, change: impl Fn(&mut Mailbox)) -> Result<(), Trouble> {
+        for _ in 0..SAVE_ATTEMPTS {
+            let mut changed = self.mailbox.clone();
+            change(&mut changed);
+            if changed == self.mailbox {
+                return Ok(());
+            }
+            changed.updated_at = self.now();
+            match self.engine.store.save_mailbox(&mut changed).await {
+                Ok(()) => {
+                    self.mailbox = changed;
+                    return Ok(());
+                }
+                Err(StoreError::Conflict { .. }) => {
+                    match self.engine.store.mailbox(&self.mailbox.id).await? {
+                        Some(stored) => self.mailbox = stored,
+                        // Removed meanwhile: there is nothing left to be said about it.
+                        None => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict {
+            key: self.mailbox.id.to_string(),
+        }
+        .into())
+    }
+
+    pub(crate) async fn set_timer(&mut self, kind: TimerKind, due_at: Timestamp) -> Result<(), Trouble> {
+        if self.timers.get(&kind) != Some(&due_at) {
+            let mailbox = self.mailbox.id.clone();
+            self.engine
+                .store
+                .set_timer(&Timer {
+                    mailbox,
+                    kind,
+                    due_at,
+                })
+                .await?;
+            self.timers.insert(kind, due_at);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn clear_timers(&mut self) -> Result<(), Trouble> {
+        for kind in std::mem::take(&mut self.timers).into_keys() {
+            self.engine.store.clear_timer(&self.mailbox.id, kind).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Moves a mailbox on by itself, but never against an operator: one that is paused or being removed stays so.
+pub(crate) fn advance_phase(mailbox: &mut Mailbox, phase: Phase) {
+    match mailbox.phase {
+        Phase::Enrolled | Phase::Syncing | Phase::Live | Phase::Unavailable { .. } => mailbox.phase = phase,
+        Phase::Paused | Phase::Removing => {}
+    }
+}

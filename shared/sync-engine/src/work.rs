@@ -1,0 +1,374 @@
+//! A batch of jobs for one mailbox: what is asked for, in which order it is done, and what the mailbox's record says
+//! afterwards.
+
+use std::time::Duration;
+
+use contact_store::{Cursor, Folder, LastError, Phase, Subscription, Timer, TimerKind, UnavailableReason};
+use graph_client::Transport;
+use jiff::{SignedDuration, Timestamp};
+use job_queue::{LifecycleJob, WorkJob};
+use sync_core::demand::Demand;
+use sync_core::ids::{FolderId, MailboxId, SubscriptionId};
+use sync_core::schedule;
+
+use crate::session::{Session, advance_phase};
+use crate::subscriber::UNKNOWN_DEFAULT;
+use crate::trouble::Remedy;
+use crate::{Engine, Report, Trouble};
+
+/// After a hint that a round could not confirm, and after a full round, the mailbox is looked at again this soon:
+/// changes can lag behind their notification (facts 4.2, point 8).
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// The time of the last success is saved no more often than this: a busy mailbox is not to pay for it.
+const SUCCESS_GRAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the queue is to be told.
+    pub ending: Ending,
+    /// What was done, also where it ended badly.
+    pub report: Report,
+    /// Why it did not end well.
+    pub trouble: Option<Trouble>,
+}
+
+/// What the queue is to be told about the batch's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// They are answered.
+    Done,
+    /// Nothing is wrong, but not before this time.
+    Later(Timestamp),
+    /// Something is wrong: again at this time, and in the end to the dead-letter queue.
+    Retry(Timestamp),
+}
+
+/// Whether a piece of work came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Complete,
+    /// Time is up. All that was done is saved; the rest goes on by another message.
+    Cut,
+}
+
+impl<T: Transport> Engine<T> {
+    /// Does what the jobs ask for, until it is done or `deadline` is near. All jobs are the mailbox's own; `receives`
+    /// is how often the batch's oldest message has been received.
+    pub async fn work(
+        &self,
+        mailbox: &MailboxId,
+        jobs: &[WorkJob],
+        receives: u32,
+        deadline: Timestamp,
+    ) -> Outcome {
+        let (result, report) = match Session::open(self, mailbox, deadline).await {
+            Ok(Some(mut session)) => {
+                let result = session.run(jobs).await;
+                let result = session.settle(result, receives).await;
+                (result, session.report)
+            }
+            Ok(None) => (self.forget(mailbox).await, Report::default()),
+            Err(trouble) => (Err(trouble), Report::default()),
+        };
+        let Err(trouble) = result else {
+            return Outcome {
+                ending: Ending::Done,
+                report,
+                trouble: None,
+            };
+        };
+        let ending = match trouble.remedy(self.ambient.now(), receives, self.ambient.below(1000)) {
+            Remedy::Later(at) => Ending::Later(at),
+            Remedy::Retry(at) => Ending::Retry(at),
+            Remedy::GiveUp(_) => Ending::Done,
+        };
+        Outcome {
+            ending,
+            report,
+            trouble: Some(trouble),
+        }
+    }
+
+    /// Puts jobs off by the mailbox's timers, for a wait that would wear out their messages.
+    pub async fn defer(
+        &self,
+        mailbox: &MailboxId,
+        jobs: &[WorkJob],
+        until: Timestamp,
+    ) -> Result<(), Trouble> {
+        let timer = |kind| Timer {
+            mailbox: mailbox.clone(),
+            kind,
+            due_at: until,
+        };
+        self.store.set_timer(&timer(TimerKind::Poll)).await?;
+        if demand(jobs).compare.is_some() {
+            self.store.set_timer(&timer(TimerKind::Compare)).await?;
+        }
+        Ok(())
+    }
+
+    /// A job for a mailbox that is not enrolled: its removal overtook the job. A timer may have been set by somebody
+    /// who overtook the removal.
+    async fn forget(&self, mailbox: &MailboxId) -> Result<(), Trouble> {
+        for kind in [TimerKind::Poll, TimerKind::Compare, TimerKind::Silence] {
+            self.store.clear_timer(mailbox, kind).await?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Transport> Session<'_, T> {
+    async fn run(&mut self, jobs: &[WorkJob]) -> Result<(), Trouble> {
+        match self.mailbox.phase {
+            Phase::Removing => return self.remove().await,
+            // Its subscriptions and timers go; resuming brings them back.
+            Phase::Paused => return self.clear_timers().await,
+            Phase::Unavailable { retry_at, .. } if self.now() < retry_at => return Ok(()),
+            Phase::Enrolled => {
+                self.update_mailbox(|mailbox| advance_phase(mailbox, Phase::Syncing))
+                    .await?;
+            }
+            Phase::Unavailable { .. } | Phase::Syncing | Phase::Live => {}
+        }
+        if !self.timers.contains_key(&TimerKind::Silence) {
+            // A mailbox that never succeeds is silent too.
+            let silent_at = ambient::add(self.now(), self.engine.settings.silent_after);
+            self.set_timer(TimerKind::Silence, silent_at).await?;
+        }
+        let mut demand = demand(jobs);
+        let is_known = |id: &_| {
+            self.subscriptions
+                .iter()
+                .any(|known| known.id.as_ref() == Some(id))
+        };
+        self.report_strays(demand.widen_strays(is_known)).await?;
+        match self.answer(&demand).await? {
+            Progress::Complete => Ok(()),
+            Progress::Cut => self.continue_later(&demand).await,
+        }
+    }
+
+    async fn answer(&mut self, demand: &Demand) -> Result<Progress, Trouble> {
+        let seen_before = self.report.clone();
+        if self.discover(demand).await? == Progress::Cut {
+            return Ok(Progress::Cut);
+        }
+        let mut full = false;
+        for folder in self.folders_in_order() {
+            if !self.wants(demand, &folder) {
+                continue;
+            }
+            full |= !matches!(
+                self.folders.get(&folder).map(|it| &it.cursor),
+                Some(Cursor::Settled { .. })
+            );
+            if self.round(&folder).await? == Progress::Cut {
+                return Ok(Progress::Cut);
+            }
+        }
+        let nothing_found = self.report.inserted + self.report.updated + self.report.buried
+            == seen_before.inserted + seen_before.updated + seen_before.buried;
+        let look_again = full || (nothing_found && !demand.hints.is_empty());
+        self.conclude(demand, look_again).await?;
+        match demand.compare {
+            Some(requested_at) => self.compare(requested_at).await,
+            None => Ok(Progress::Complete),
+        }
+    }
+
+    /// Rounds that were cut first, so that they end before their links do; then the default folder.
+    fn folders_in_order(&self) -> Vec<FolderId> {
+        let mut folders: Vec<&Folder> = self
+            .folders
+            .values()
+            .filter(|it| self.is_synced(&it.id))
+            .collect();
+        folders.sort_by_key(|it| {
+            (
+                !matches!(it.cursor, Cursor::Round { .. }),
+                !it.is_default,
+                it.id.clone(),
+            )
+        });
+        folders.into_iter().map(|it| it.id.clone()).collect()
+    }
+
+    fn wants(&self, demand: &Demand, folder: &FolderId) -> bool {
+        let known = self.folders.get(folder);
+        let is_default = known.is_some_and(|it| it.is_default);
+        let watches = |it: &&Subscription| {
+            it.folder == *folder || (is_default && it.folder.as_str() == UNKNOWN_DEFAULT)
+        };
+        let subscription = self.subscriptions.iter().find(watches);
+        let round_started_at = match known.map(|it| &it.cursor) {
+            Some(Cursor::Settled { round_started_at, .. }) => Some(*round_started_at),
+            Some(Cursor::Unstarted | Cursor::Round { .. }) | None => None,
+        };
+        demand.wants_folder(subscription.and_then(|it| it.id.as_ref()), round_started_at)
+    }
+
+    /// Every folder that was asked for is up to date: says so, and sets the timers.
+    async fn conclude(&mut self, demand: &Demand, look_again: bool) -> Result<(), Trouble> {
+        let now = self.now();
+        self.update_mailbox(|mailbox| {
+            let stale = mailbox
+                .last_success_at
+                .is_none_or(|at| now.duration_since(at) >= SUCCESS_GRAIN);
+            if stale || mailbox.phase != Phase::Live {
+                mailbox.last_success_at = Some(now);
+            }
+            advance_phase(mailbox, Phase::Live);
+        })
+        .await?;
+        let settings = &self.engine.settings;
+        let (poll_every, compare_every, silent_after) =
+            (settings.poll_every, settings.compare_every, settings.silent_after);
+        if self.mailbox.last_success_at == Some(now) {
+            let silent_at = now.saturating_add(signed(silent_after)).unwrap_or(Timestamp::MAX);
+            self.set_timer(TimerKind::Silence, silent_at).await?;
+        }
+        let armed = self.timers.get(&TimerKind::Poll).copied();
+        let soon = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
+        let is_soon = armed.is_some_and(|armed| armed > now && armed <= soon);
+        if is_soon {
+            // Another run wants that look. This one may have come too early for what lags behind.
+        } else if look_again {
+            self.set_timer(TimerKind::Poll, soon).await?;
+        } else if demand.all_folders.is_some() || armed.is_none() {
+            let due = schedule::next_due(now, poll_every, self.draw());
+            self.set_timer(TimerKind::Poll, due).await?;
+        }
+        if !self.timers.contains_key(&TimerKind::Compare) {
+            let due = schedule::next_due(now, compare_every, self.draw());
+            self.set_timer(TimerKind::Compare, due).await?;
+        }
+        Ok(())
+    }
+
+    /// A subscription that notifies, and that the state does not hold, has perhaps been forgotten in a crash.
+    async fn report_strays(&self, strays: Vec<SubscriptionId>) -> Result<(), Trouble> {
+        let mailbox = &self.mailbox.id;
+        let stray = |subscription| LifecycleJob::Stray {
+            mailbox: mailbox.clone(),
+            subscription,
+        };
+        Ok(self
+            .engine
+            .lifecycle
+            .send(&strays.into_iter().map(stray).collect::<Vec<_>>())
+            .await?)
+    }
+
+    /// The rest, as a message to ourselves. It asks for what was asked for at the time it was asked for, so that what
+    /// has been done since is not done again.
+    async fn continue_later(&mut self, demand: &Demand) -> Result<(), Trouble> {
+        self.report.continued += 1;
+        let mailbox = self.mailbox.id.clone();
+        let asked_at = demand.asked_at().unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut jobs = vec![WorkJob::Sync {
+            mailbox: mailbox.clone(),
+            requested_at: asked_at,
+        }];
+        jobs.extend(demand.compare.map(|requested_at| WorkJob::Compare {
+            mailbox,
+            requested_at,
+        }));
+        self.send_work(&jobs).await
+    }
+
+    pub(crate) async fn send_work(&self, jobs: &[WorkJob]) -> Result<(), Trouble> {
+        Ok(self
+            .engine
+            .work
+            .send(jobs, &self.engine.ambient.uuid().to_string())
+            .await?)
+    }
+
+    /// Writes trouble into the mailbox's record where an operator should know of it.
+    async fn settle(&mut self, result: Result<(), Trouble>, receives: u32) -> Result<(), Trouble> {
+        let Err(trouble) = result else { return Ok(()) };
+        let now = self.now();
+        self.report.throttled += u64::from(trouble.is_throttling());
+        let error = LastError {
+            code: trouble.code(),
+            detail: trouble.chain(),
+            at: now,
+        };
+        match trouble.remedy(now, receives, 500) {
+            Remedy::Later(_) => {}
+            Remedy::Retry(_) => {
+                self.update_mailbox(|mailbox| mailbox.last_error = Some(error.clone()))
+                    .await?;
+            }
+            Remedy::GiveUp(reason) => {
+                self.report.unavailable += 1;
+                let retry_at = schedule::next_due(now, rest(reason), self.draw());
+                self.update_mailbox(|mailbox| {
+                    let since = match mailbox.phase {
+                        Phase::Unavailable {
+                            since,
+                            reason: before,
+                            ..
+                        } if before == reason => since,
+                        Phase::Unavailable { .. }
+                        | Phase::Enrolled
+                        | Phase::Syncing
+                        | Phase::Live
+                        | Phase::Paused
+                        | Phase::Removing => now,
+                    };
+                    advance_phase(
+                        mailbox,
+                        Phase::Unavailable {
+                            reason,
+                            since,
+                            retry_at,
+                        },
+                    );
+                    mailbox.last_error = Some(error.clone());
+                })
+                .await?;
+                self.set_timer(TimerKind::Poll, retry_at).await?;
+            }
+        }
+        Err(trouble)
+    }
+}
+
+/// How long a mailbox that can't be had is left alone. A credential may be put right at any minute, and concerns every
+/// mailbox of the tenant; a licence takes somebody to assign it.
+fn rest(reason: UnavailableReason) -> Duration {
+    const MINUTE: u64 = 60;
+    Duration::from_secs(match reason {
+        UnavailableReason::BadCredential => 15 * MINUTE,
+        UnavailableReason::AccessDenied | UnavailableReason::TenantNotFound => 60 * MINUTE,
+        UnavailableReason::MailboxNotEnabled | UnavailableReason::UserNotFound => 4 * 60 * MINUTE,
+    })
+}
+
+fn demand(jobs: &[WorkJob]) -> Demand {
+    let mut demand = Demand::default();
+    for job in jobs {
+        match job {
+            WorkJob::Changed {
+                subscription,
+                received_at,
+                ..
+            } => {
+                demand.hint(subscription.clone(), *received_at);
+            }
+            WorkJob::Sync { requested_at, .. } => demand.all_folders(*requested_at),
+            WorkJob::Compare { requested_at, .. } => demand.compare(*requested_at),
+            // The phase says so, whatever brought the message.
+            WorkJob::Remove { .. } => {}
+        }
+    }
+    demand
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
