@@ -1,0 +1,14 @@
+//! The API, driven as its callers drive it: the real router on the real store over an embedded `DynamoDB`, with SQS
+//! played by a function. Every answer must be one that `docs/openapi.json` describes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the tests' own helpers: a failure here is a failed test"
+)]
+
+mod contacts;
+mod description;
+mod lambda;
+mod mailboxes;
+mod problems;
+mod world;
