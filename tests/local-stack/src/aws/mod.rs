@@ -1,0 +1,233 @@
+//! AWS in this process, as far as the bundle uses it: `DynamoDB`, SQS, Secrets Manager, event source mappings and
+//! schedules, for the real SDK clients on loopback ports.
+//!
+//! Knows the services' rules and reads tables and queues from `template.yaml`. It must not know the functions that
+//! run on it. Everything here goes by the [`Ambient`] clock and nothing waits, so a simulated clock may jump; only
+//! the SDK's time-outs are real time.
+
+mod database;
+mod event_source;
+mod local_queue;
+pub mod queue;
+mod schedules;
+mod secrets;
+mod server;
+mod sqs;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ambient::Ambient;
+use anyhow::Context as _;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
+use axum::http::StatusCode;
+
+pub use event_source::{Batch, Finished};
+pub use local_queue::{LocalQueue, SendFault};
+pub use queue::{Depth, Message, QueueSettings};
+pub use schedules::Schedules;
+pub use secrets::LocalSecrets;
+
+use local_queue::Queues;
+use server::{Fault, Loopback};
+use template::Template;
+
+const ACCOUNT: &str = "000000000000";
+const REGION: &str = "us-east-1";
+
+/// Where the deployed bundle's tables and queues are written down.
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+
+/// The name of the contacts' table: its logical id.
+pub const CONTACTS_TABLE: &str = "ContactsTable";
+/// The name of the state's table.
+pub const STATE_TABLE: &str = "StateTable";
+/// The logical id of the FIFO queue of work for mailboxes.
+pub const WORK_QUEUE: &str = "WorkQueue";
+/// The logical id of the standard queue of work on subscriptions.
+pub const LIFECYCLE_QUEUE: &str = "LifecycleQueue";
+
+/// Loopback answers within milliseconds; a machine under load gets some more.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One AWS account of its own, on ports of its own. Dropped or stopped, it leaves nothing running.
+pub struct LocalAws {
+    dynamodb: aws_sdk_dynamodb::Client,
+    sqs: aws_sdk_sqs::Client,
+    secrets_manager: aws_sdk_secretsmanager::Client,
+    database: dynoxide::Database,
+    queues: Queues,
+    of_template: BTreeMap<String, LocalQueue>,
+    secrets: LocalSecrets,
+    servers: [Loopback; 2],
+}
+
+impl LocalAws {
+    /// Starts it with the tables and queues of `template.yaml`, all empty. Runs on the caller's Tokio runtime.
+    pub async fn start(ambient: Ambient) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(TEMPLATE).with_context(|| format!("read {TEMPLATE}"))?;
+        let template = Template::parse(&text)?;
+        let database = database::create(ambient.clone(), template.tables()?)?;
+        let (database_server, database_url) = database::serve(database.clone()).await?;
+
+        let (listener, url) = server::free_port().await?;
+        let queues = Queues::new(ambient.clone(), &url);
+        let of_template = create_queues(&queues, &template)?;
+        let secrets = LocalSecrets::new(ambient);
+        let answer = {
+            let (queues, secrets) = (queues.clone(), secrets.clone());
+            move |service: &str, action: &str, body: &[u8]| match service {
+                "AmazonSQS" => sqs::answer(&queues, action, body),
+                "secretsmanager" => secrets.answer(action, body),
+                unknown => Err(Fault {
+                    status: StatusCode::NOT_FOUND,
+                    code: "UnknownOperationException",
+                    message: unknown.to_owned(),
+                }),
+            }
+        };
+        let json_server = Loopback::start(|until| server::serve_json(listener, answer, until));
+
+        // One plain HTTP client for all three: no TLS to load, and no proxy from the environment in the way.
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        Ok(Self {
+            dynamodb: dynamodb(&database_url, http.clone()),
+            sqs: sqs_client(&url, http.clone()),
+            secrets_manager: secrets_manager(&url, http),
+            database,
+            queues,
+            of_template,
+            secrets,
+            servers: [database_server, json_server],
+        })
+    }
+
+    /// A client of the embedded `DynamoDB`. Like the others it doesn't retry: a fault that a test asked for arrives.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        self.dynamodb.clone()
+    }
+
+    /// A client of the queues.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        self.sqs.clone()
+    }
+
+    /// A client of Secrets Manager.
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        self.secrets_manager.clone()
+    }
+
+    /// The secrets, to be set and rotated.
+    pub fn secrets(&self) -> &LocalSecrets {
+        &self.secrets
+    }
+
+    /// A queue of the template, by its logical id.
+    pub fn queue(&self, logical_id: &str) -> anyhow::Result<LocalQueue> {
+        let queue = self.of_template.get(logical_id);
+        queue
+            .cloned()
+            .with_context(|| format!("template.yaml has no queue {logical_id}"))
+    }
+
+    /// A queue that the template doesn't have; it takes the place of an older one of its name.
+    pub fn create_queue(&self, settings: QueueSettings, dead_letters: Option<&LocalQueue>) -> LocalQueue {
+        self.queues.create(settings, dead_letters)
+    }
+
+    /// Deletes the items whose time to live is over, as `DynamoDB` does in its own time. Answers how many.
+    pub fn sweep_expired(&self) -> anyhow::Result<usize> {
+        self.database
+            .sweep_ttl()
+            .map_err(|error| database::failed(&error))
+    }
+
+    /// Stops the servers and waits until they have ended.
+    pub async fn stop(self) {
+        for server in self.servers {
+            server.stop().await;
+        }
+    }
+}
+
+fn create_queues(queues: &Queues, template: &Template) -> anyhow::Result<BTreeMap<String, LocalQueue>> {
+    let mut created = BTreeMap::<String, LocalQueue>::new();
+    for spec in template.queues()? {
+        let letters = match &spec.dead_letters {
+            Some(id) => Some(
+                created
+                    .get(id)
+                    .with_context(|| format!("template.yaml has no queue {id}"))?,
+            ),
+            None => None,
+        };
+        let queue = queues.create(spec.settings, letters);
+        created.insert(spec.logical_id, queue);
+    }
+    Ok(created)
+}
+
+/// Test credentials: signatures are made and not looked at.
+fn credentials() -> Credentials {
+    Credentials::new("test", "test", None, None, "local-stack")
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build()
+}
+
+fn dynamodb(url: &str, http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::from_conf(
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(url)
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client(http)
+            .build(),
+    )
+}
+
+fn sqs_client(url: &str, http: SharedHttpClient) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::from_conf(
+        aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(url)
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client(http)
+            .build(),
+    )
+}
+
+fn secrets_manager(url: &str, http: SharedHttpClient) -> aws_sdk_secretsmanager::Client {
+    aws_sdk_secretsmanager::Client::from_conf(
+        aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(url)
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client(http)
+            .build(),
+    )
+}

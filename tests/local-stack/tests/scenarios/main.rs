@@ -1,0 +1,22 @@
+//! What the bundle does, as stories: the real handlers, in one process, on a simulated clock.
+//!
+//! Each file is a chapter. `scene` has the words that the stories are told with.
+#![expect(clippy::unwrap_used, reason = "a story that can't go on fails")]
+
+mod crash;
+mod delta_links;
+mod edits;
+mod errors;
+mod faults;
+mod first_sync;
+mod folders;
+mod forged;
+mod queues;
+mod refusals;
+mod resync;
+mod scene;
+mod secrecy;
+mod storm;
+mod subscriptions;
+mod tenants;
+mod user;
