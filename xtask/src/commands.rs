@@ -1,0 +1,53 @@
+//! Commands in the repository's root: run, read, become.
+//!
+//! Knows processes. Must not know which verb needs which.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+/// `cargo` with these arguments, in the root.
+pub(crate) fn cargo(arguments: &str) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .args(arguments.split(' '))
+        .current_dir(local_aws::repository());
+    command
+}
+
+/// Runs a command that speaks to the person in front, and fails if it does.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .collect();
+    let line = words.join(" ".as_ref()).to_string_lossy().into_owned();
+    eprintln!("$ {line}");
+    let status = command.status().with_context(|| format!("can't run {line}"))?;
+    ensure!(status.success(), "{line}: {status}");
+    Ok(())
+}
+
+/// What a command prints; its complaints go to the person in front.
+pub(crate) fn read(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let answer = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("can't run {name}"))?;
+    ensure!(answer.status.success(), "{name}: {}", answer.status);
+    Ok(String::from_utf8(answer.stdout)?)
+}
+
+/// The demo is a program of its own, so that this one needn't compile what it needs.
+pub(crate) fn become_demo(arguments: &[String]) -> Result<()> {
+    let mut demo = cargo("run --locked --package local-stack --");
+    Err(demo.args(arguments).exec()).context("can't run cargo")
+}
+
+/// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
+pub(crate) fn test(arguments: &[String]) -> Result<()> {
+    let deployed = "end-to-end";
+    run(cargo(&format!("test --locked --workspace --exclude {deployed}")).args(arguments))?;
+    run(cargo(&format!("test --locked --package {deployed}")).args(arguments))
+}
