@@ -19,7 +19,7 @@ use sync_core::ids::MailboxId;
 /// How long anything may take that has to happen by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// How long a thing may take that waits for a schedule, which fires once a minute.
-pub(crate) const AT_THE_NEXT_TICK: Duration = Duration::from_secs(150);
+pub(crate) const AT_THE_NEXT_TICK: Duration = Duration::from_mins(4);
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(20);
 
