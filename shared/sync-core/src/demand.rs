@@ -3,11 +3,11 @@
 //! Ten thousand hints about a folder ask for one round. A hint asks for nothing where the folder's last round began
 //! after the hint was received: that round has seen what the hint is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ids::SubscriptionId;
+use crate::ids::{ContactId, SubscriptionId};
 
 /// How far the clocks of two functions may be apart. A round answers a hint only if it began this much later.
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_millis(250);
@@ -21,6 +21,10 @@ pub struct Demand {
     pub hints: BTreeMap<SubscriptionId, Timestamp>,
     /// Bring every folder up to date, then compare, if the last comparison began before this moment.
     pub compare: Option<Timestamp>,
+    /// Bring these edits to Outlook, and with them all others that are pending. `None`: nobody said that there are any.
+    pub edits: Option<BTreeSet<ContactId>>,
+    /// Find out what a first sync would do, if the last plan was begun before this moment.
+    pub plan: Option<Timestamp>,
 }
 
 impl Demand {
@@ -43,6 +47,21 @@ impl Demand {
     /// Adds a wish for a comparison.
     pub fn compare(&mut self, requested_at: Timestamp) {
         self.compare = self.compare.max(Some(requested_at));
+    }
+
+    /// Adds edits that are to be brought to Outlook; none of them by name means all that are pending.
+    pub fn push(&mut self, contacts: impl IntoIterator<Item = ContactId>) {
+        self.edits.get_or_insert_default().extend(contacts);
+    }
+
+    /// Adds a wish for a plan.
+    pub fn plan(&mut self, requested_at: Timestamp) {
+        self.plan = self.plan.max(Some(requested_at));
+    }
+
+    /// Whether Outlook is asked about at all: a batch that only brings edits doesn't look for folders.
+    pub fn looks_at_outlook(&self) -> bool {
+        self.all_folders.is_some() || !self.hints.is_empty() || self.compare.is_some()
     }
 
     /// A hint by a subscription that the mailbox doesn't know may be about any folder. Gives back those subscriptions.

@@ -7,6 +7,9 @@ use crate::ids::FolderId;
 /// The name that the default folder has in paths; Outlook translates its display name.
 pub const DEFAULT_FOLDER: &str = "Contacts";
 
+/// Stands for the default folder while its id is not known: an empty mailbox hides it (facts 3). No id looks like it.
+pub const UNLISTED_DEFAULT: &str = "default";
+
 /// A contact folder as Outlook shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderSeen {

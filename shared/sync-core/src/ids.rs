@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::BASE32_NOPAD;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -139,6 +140,82 @@ impl ContactId {
     /// The id of a contact that was born in Outlook.
     pub fn derive(mailbox: &MailboxId, outlook: &OutlookId) -> Self {
         Self::hashed(&["contact", mailbox.as_str(), outlook.as_str()])
+    }
+
+    /// The id of a contact that was born here under the caller's own external id. So there is never a second one.
+    pub fn of_external(mailbox: &MailboxId, external: &str) -> Self {
+        Self::hashed(&["external", mailbox.as_str(), external])
+    }
+
+    /// The id of a contact that was born here, by a request with this key; a repeated request finds the contact.
+    pub fn of_request(mailbox: &MailboxId, key: &str) -> Self {
+        Self::hashed(&["request", mailbox.as_str(), key])
+    }
+}
+
+/// The id of a conflict: when it was decided and about which contact. The order of the texts is the order of the times.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ConflictId(String);
+
+impl ConflictId {
+    /// What every one begins with.
+    pub const PREFIX: &'static str = "cfl_";
+
+    /// The conflict that was decided about a contact at this moment. There can be only one, since a contact has one
+    /// writer at a time.
+    pub fn of(at: Timestamp, contact: &ContactId) -> Self {
+        let contact = contact.as_str().trim_start_matches("con_");
+        Self(format!(
+            "{}{:013}_{contact}",
+            Self::PREFIX,
+            at.as_millisecond().max(0)
+        ))
+    }
+
+    /// The id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ConflictId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let rest = text
+            .strip_prefix(Self::PREFIX)
+            .and_then(|rest| rest.split_once('_'));
+        let valid = rest.is_some_and(|(at, contact)| {
+            at.len() == 13
+                && at.bytes().all(|b| b.is_ascii_digit())
+                && format!("con_{contact}").parse::<ContactId>().is_ok()
+        });
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId { prefix: "cfl" })
+        }
+    }
+}
+
+impl TryFrom<String> for ConflictId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<ConflictId> for String {
+    fn from(id: ConflictId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Display for ConflictId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

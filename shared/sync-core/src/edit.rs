@@ -1,0 +1,161 @@
+//! An edit is made here: what it makes of the contact's record.
+//!
+//! Knows how a new edit joins one that is pending. Must not know who asks, nor whether he may.
+
+use jiff::Timestamp;
+
+use crate::ids::FolderId;
+use crate::members::{differing, kind};
+use crate::rebase::FOLDER;
+use crate::record::{Edit, Hold, Urgency, Wish};
+use crate::shape::{Shape, split, whole};
+use crate::sighting::Document;
+
+/// A contact as it is before the edit.
+#[derive(Clone, Copy, Debug)]
+pub struct Current<'a> {
+    /// The members that Outlook can hold.
+    pub document: &'a Document,
+    /// What only the mirror keeps.
+    pub extras: &'a Document,
+    /// Its folder.
+    pub folder: &'a FolderId,
+    /// What is pending. `None`: the contact is in Outlook just so.
+    pub edit: Option<&'a Edit>,
+}
+
+/// A contact as it is after the edit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edited {
+    /// The members that Outlook can hold.
+    pub document: Document,
+    /// What only the mirror keeps.
+    pub extras: Document,
+    /// Its folder.
+    pub folder: FolderId,
+    /// What is pending now. `None`: nothing that concerns Outlook was edited.
+    pub edit: Option<Edit>,
+}
+
+/// A contact is made here. Its folder counts as chosen only if somebody has named it: where the contact turns out to
+/// be in Outlook already, in another folder, it stays in that one otherwise.
+pub fn create(
+    wanted: Document,
+    folder: &FolderId,
+    is_chosen: bool,
+    at: Timestamp,
+    urgency: Urgency,
+) -> Edited {
+    let Shape { document, extras } = split(wanted, &Document::new());
+    let members = is_chosen.then(|| (FOLDER.to_owned(), at)).into_iter().collect();
+    Edited {
+        document,
+        extras,
+        folder: folder.clone(),
+        edit: Some(Edit {
+            wish: Wish::Save,
+            base: None,
+            base_folder: None,
+            members,
+            edited_at: at,
+            count: 1,
+            urgency,
+            hold: None,
+        }),
+    }
+}
+
+/// A contact is to be as `wanted`, the whole of it, and in this folder. `None`: it is so already, and nothing is to be
+/// written.
+///
+/// An edit that is taken back stays pending all the same: it may be on its way to Outlook at this moment.
+pub fn save(
+    current: Current<'_>,
+    wanted: Document,
+    folder: &FolderId,
+    at: Timestamp,
+    urgency: Urgency,
+) -> Option<Edited> {
+    let base = current
+        .edit
+        .map_or(Some(current.document), |edit| edit.base.as_ref());
+    let nothing = Document::new();
+    let before = whole(current.document, current.extras);
+    let is_left = |name: &String| kind(name).is_list() && wanted.get(name) == before.get(name);
+    let left: Vec<String> = before.keys().filter(|name| is_left(name)).cloned().collect();
+    let Shape {
+        mut document,
+        mut extras,
+    } = split(wanted, base.unwrap_or(&nothing));
+    // A list that isn't edited stays in its two parts, even if Outlook has room for more of it by now.
+    for name in left {
+        for (part, current) in [(&mut document, current.document), (&mut extras, current.extras)] {
+            part.remove(&name);
+            part.extend(current.get(&name).map(|value| (name.clone(), value.clone())));
+        }
+    }
+    let is_doomed = current.edit.is_some_and(|edit| edit.wish == Wish::Delete);
+    let is_moved = folder != current.folder;
+    if !is_doomed && !is_moved && document == *current.document && extras == *current.extras {
+        return None;
+    }
+    let mut changed = differing(&document, current.document);
+    if is_moved {
+        changed.insert(FOLDER.to_owned());
+    }
+    let edit = if changed.is_empty() && !is_doomed {
+        current.edit.cloned()
+    } else {
+        let mut edit = next(current, Wish::Save, at, urgency);
+        edit.members.extend(changed.into_iter().map(|name| (name, at)));
+        Some(edit)
+    };
+    Some(Edited {
+        document,
+        extras,
+        folder: folder.clone(),
+        edit,
+    })
+}
+
+/// A contact is to be deleted. `None`: that is wanted already.
+pub fn delete(current: Current<'_>, at: Timestamp, urgency: Urgency) -> Option<Edited> {
+    if current.edit.is_some_and(|edit| edit.wish == Wish::Delete) {
+        return None;
+    }
+    Some(Edited {
+        document: current.document.clone(),
+        extras: current.extras.clone(),
+        folder: current.folder.clone(),
+        edit: Some(next(current, Wish::Delete, at, urgency)),
+    })
+}
+
+/// The pending edit with one more: a refusal was of what it was before, a review is still to be had.
+fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Edit {
+    let Some(edit) = current.edit else {
+        return Edit {
+            wish,
+            base: Some(current.document.clone()),
+            base_folder: Some(current.folder.clone()),
+            members: std::collections::BTreeMap::new(),
+            edited_at: at,
+            count: 1,
+            urgency,
+            hold: None,
+        };
+    };
+    Edit {
+        wish,
+        edited_at: at,
+        count: edit.count + 1,
+        urgency: urgency.min(edit.urgency),
+        hold: match &edit.hold {
+            Some(Hold::Review { candidates }) => Some(Hold::Review {
+                candidates: candidates.clone(),
+            }),
+            Some(Hold::Refused(_)) | None => None,
+        },
+        ..edit.clone()
+    }
+}

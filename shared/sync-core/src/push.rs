@@ -1,0 +1,352 @@
+//! What a pending edit asks of Outlook, and what Outlook's answer to it means.
+//!
+//! Knows the form in which Outlook takes members: whole values, the display name always with them (facts 1.2, 2.3). It
+//! has no requests in it: a [`Step`] says what, and the shell knows how. Must not know of retries and batches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::members::{DISPLAY_NAME, differing, holds, is_blank, kind, same, wire};
+use crate::merge::{Clash, Ours, Winner, merge};
+use crate::rebase::{FOLDER, Rebased, anew, conclude, folder, left_behind, onto, onto_base, ours, theirs};
+use crate::record::{Edit, Pending, Policy, Rules, Shown, Wish};
+use crate::sighting::Document;
+
+/// The next thing to do in Outlook about a pending contact.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Outlook does not have it: create it in its folder with these members, and with the stamp. If it may have been
+    /// tried before, look the stamp up first.
+    Create(Document),
+    /// Send these members, and no others, of the item that is there.
+    Update(Document),
+    /// It is to be in another folder: create it there with these members and the stamp, then delete the old item.
+    /// What Graph has no documented member for does not come along.
+    Move(Document),
+    /// Delete the item.
+    Delete,
+    /// Outlook has it as it is here: nothing to send.
+    Agreed,
+    /// It waits for a person.
+    Held,
+}
+
+/// What a pending contact asks for.
+pub fn step(pending: Pending<'_>) -> Step {
+    let edit = pending.edit;
+    match (edit.wish, &edit.base) {
+        _ if edit.hold.is_some() => Step::Held,
+        (Wish::Delete, Some(_)) => Step::Delete,
+        (Wish::Delete, None) => Step::Agreed,
+        (Wish::Save, None) => Step::Create(all(pending.document)),
+        (Wish::Save, Some(_)) if is_moved(pending) => Step::Move(all(pending.document)),
+        (Wish::Save, Some(base)) => {
+            let names = differing(pending.document, base);
+            if names.is_empty() {
+                Step::Agreed
+            } else {
+                Step::Update(changes(pending.document, names))
+            }
+        }
+    }
+}
+
+fn is_moved(pending: Pending<'_>) -> bool {
+    pending
+        .edit
+        .base_folder
+        .as_ref()
+        .is_some_and(|base| base != pending.folder)
+}
+
+/// Every member that Outlook takes and that is set.
+fn all(document: &Document) -> Document {
+    document
+        .iter()
+        .filter(|(name, value)| kind(name).is_writable() && !is_blank(name, Some(value)))
+        .map(|(name, value)| (name.clone(), wire(name, Some(value))))
+        .collect()
+}
+
+/// The named members as they are to become, and the display name, set or not, which Outlook would
+/// write anew.
+fn changes(document: &Document, mut names: BTreeSet<String>) -> Document {
+    names.insert(DISPLAY_NAME.to_owned());
+    names
+        .into_iter()
+        .map(|name| {
+            let value = wire(&name, document.get(&name));
+            (name, value)
+        })
+        .collect()
+}
+
+/// What Outlook has carried out: the contact as it was when the step was taken, and the step.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    /// The contact then.
+    pub pending: Pending<'a>,
+    /// A create, an update or a move.
+    pub step: &'a Step,
+}
+
+/// Outlook has saved what was sent, and has answered with the contact. `now` is the contact as it is now.
+///
+/// Nothing edited in the meantime: both agree, in Outlook's spelling. Else what was edited in the meantime is laid over
+/// Outlook's answer and stays pending. What was sent can't clash, since its answer is our own write; what was not sent
+/// may have been changed in Outlook, and is merged by the policy. Should Outlook have dropped something that was sent,
+/// that is a clash which Outlook has won.
+pub fn after(sent: Sent<'_>, now: Pending<'_>, answer: Shown<'_>, policy: Policy) -> Rebased {
+    let (extras, left) = left_behind(sent.pending, now.extras, answer);
+    let now = Pending {
+        extras: &extras,
+        ..now
+    };
+    let mut rebased = if now.edit.count == sent.pending.edit.count {
+        Rebased {
+            document: answer.document.clone(),
+            extras: extras.clone(),
+            folder: answer.folder.clone(),
+            edit: None,
+            clashes: Vec::new(),
+        }
+    } else {
+        match now.edit.wish {
+            Wish::Save => replay(sent, now, answer, policy),
+            Wish::Delete => Rebased {
+                document: answer.document.clone(),
+                extras: extras.clone(),
+                folder: answer.folder.clone(),
+                edit: Some(onto_base(now.edit, answer)),
+                clashes: Vec::new(),
+            },
+        }
+    };
+    rebased.clashes.extend(dropped(sent, now, answer));
+    rebased.clashes.extend(left);
+    rebased
+}
+
+/// The answer to what was sent was lost, and the item has been read instead; by then somebody in Outlook may have
+/// changed it. After a create or a move it is the new item, found by its stamp; whoever finds none goes on with what he
+/// had. Wherever it shows that Outlook has carried it out, what was sent is the base of all that came after.
+/// If it doesn't, this is a sighting like any other ([`onto`]).
+pub fn read_instead(
+    sent: Sent<'_>,
+    now: Pending<'_>,
+    found: Shown<'_>,
+    rules: Rules,
+    answers: &BTreeMap<String, Value>,
+) -> Rebased {
+    if !is_carried_out(sent, found) {
+        return onto(now, found, rules, answers);
+    }
+    let edit = Edit {
+        base: Some(sent.pending.document.clone()),
+        base_folder: Some(sent.pending.folder.clone()),
+        members: edits_since(sent, now),
+        ..now.edit.clone()
+    };
+    let (extras, left) = left_behind(sent.pending, now.extras, found);
+    let now = Pending {
+        extras: &extras,
+        edit: &edit,
+        ..now
+    };
+    let mut rebased = onto(now, found, rules, answers);
+    rebased.clashes.extend(left);
+    rebased
+}
+
+/// Graph saves an item wholly or not at all, so one changed member is proof.
+fn is_carried_out(sent: Sent<'_>, found: Shown<'_>) -> bool {
+    let nothing = Document::new();
+    let base = sent.pending.edit.base.as_ref().unwrap_or(&nothing);
+    match sent.step {
+        Step::Create(_) | Step::Move(_) => true,
+        Step::Update(members) => members.iter().any(|(name, value)| {
+            let found = found.document.get(name);
+            !same(name, Some(value), base.get(name)) && same(name, Some(value), found)
+        }),
+        Step::Delete | Step::Agreed | Step::Held => false,
+    }
+}
+
+/// The members that were edited after the step was taken.
+fn edits_since(sent: Sent<'_>, now: Pending<'_>) -> BTreeMap<String, Timestamp> {
+    let before = sent.pending.document;
+    let is_since = |name: &str| match name {
+        FOLDER => sent.pending.folder != now.folder,
+        name => !same(name, before.get(name), now.document.get(name)),
+    };
+    let edits = now.edit.members.iter().filter(|(name, _)| is_since(name));
+    edits.map(|(name, at)| (name.clone(), *at)).collect()
+}
+
+/// Outlook has deleted the contact as it was asked to. `None`: bury it. An edit: it was wanted again in the meantime,
+/// and is to be created anew by this edit.
+pub fn after_delete(edit: &Edit) -> Option<Edit> {
+    match edit.wish {
+        Wish::Delete => None,
+        Wish::Save => Some(anew(edit)),
+    }
+}
+
+/// Lays what was edited since the step over Outlook's answer.
+fn replay(sent: Sent<'_>, now: Pending<'_>, answer: Shown<'_>, policy: Policy) -> Rebased {
+    let base = Some(sent.pending.document);
+    let since = edits_since(sent, now);
+    let ours = Ours {
+        edits: &since,
+        ..ours(now)
+    };
+    let own = merge(base, ours, theirs(answer), Policy::PlatformWins);
+    let mut merged = merge(base, ours, theirs(answer), policy);
+    merged.clashes.retain(|clash| {
+        let is_own = was_sent(sent.step, &clash.member);
+        if is_own && let Some(value) = own.document.get(&clash.member) {
+            merged.document.insert(clash.member.clone(), value.clone());
+        }
+        !is_own
+    });
+    let folder = folder(Some(sent.pending.folder), now, answer, policy);
+    conclude(now, answer, merged, folder)
+}
+
+/// Whether what Outlook has of a member now is its answer to us. A create decides all members, those that it leaves
+/// out too.
+fn was_sent(step: &Step, member: &str) -> bool {
+    match step {
+        Step::Create(_) | Step::Move(_) => true,
+        Step::Update(members) => members.contains_key(member),
+        Step::Delete | Step::Agreed | Step::Held => false,
+    }
+}
+
+/// The sent members that Outlook's answer doesn't have, and that nobody has edited since.
+fn dropped(sent: Sent<'_>, now: Pending<'_>, answer: Shown<'_>) -> Vec<Clash> {
+    let (Step::Create(members) | Step::Update(members) | Step::Move(members)) = sent.step else {
+        return Vec::new();
+    };
+    members
+        .iter()
+        .filter(|(name, value)| !holds(name, Some(value), answer.document.get(*name)))
+        .filter(|(name, value)| same(name, Some(value), now.document.get(*name)))
+        .map(|(name, value)| Clash {
+            member: name.clone(),
+            base: sent
+                .pending
+                .edit
+                .base
+                .as_ref()
+                .and_then(|base| base.get(name))
+                .cloned(),
+            ours: Some(value.clone()),
+            theirs: answer.document.get(name).cloned(),
+            winner: Winner::Outlook,
+            kept: answer.document.get(name).cloned(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::edit::{Current, save};
+    use crate::ids::FolderId;
+    use crate::record::{Hold, Urgency};
+
+    fn document(value: &Value) -> Document {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn only_what_was_edited_is_sent_and_the_display_name_with_it() {
+        let (folder, now) = (FolderId::new("f"), Timestamp::from_second(100).unwrap());
+        let held = document(&json!({
+            "displayName": "Ada", "surname": "Byron", "businessPhones": ["1"], "shoeSize": 5,
+            "emailAddresses": [{"address": "ada@x"}], "primaryEmailAddress": {"address": "ada@x"},
+        }));
+        let table = [
+            (
+                json!({"surname": "Lovelace"}),
+                json!({"displayName": "Ada", "surname": "Lovelace"}),
+            ),
+            (
+                json!({"surname": null}),
+                json!({"displayName": "Ada", "surname": null}),
+            ),
+            (json!({"displayName": null}), json!({"displayName": null})),
+            (
+                json!({"businessPhones": ["1", "2", "3"]}),
+                json!({"displayName": "Ada", "businessPhones": ["1", "2"]}),
+            ),
+            (
+                json!({"emailAddresses": []}),
+                json!({"displayName": "Ada", "emailAddresses": []}),
+            ),
+        ];
+        for (change, sent) in table {
+            let mut wanted = held.clone();
+            wanted.extend(document(&change));
+            let current = Current {
+                document: &held,
+                extras: &Document::new(),
+                folder: &folder,
+                edit: None,
+            };
+            let edited = save(current, wanted, &folder, now, Urgency::Now).unwrap();
+            let edit = edited.edit.clone().unwrap();
+            let pending = |edit| Pending {
+                document: &edited.document,
+                extras: &edited.extras,
+                folder: &edited.folder,
+                edit,
+            };
+            assert_eq!(step(pending(&edit)), Step::Update(document(&sent)), "{change}");
+            let reviewed = Edit {
+                hold: Some(Hold::Review {
+                    candidates: Vec::new(),
+                }),
+                ..edit.clone()
+            };
+            assert_eq!(step(pending(&reviewed)), Step::Held);
+        }
+    }
+
+    #[test]
+    fn what_outlook_drops_of_what_was_sent_is_a_clash_that_it_has_won() {
+        let (folder, now) = (FolderId::new("f"), Timestamp::from_second(100).unwrap());
+        let wanted =
+            document(&json!({"surname": "Byron", "emailAddresses": [{"address": "ada", "name": "Ada"}]}));
+        let edited = crate::edit::create(wanted, &folder, false, now, Urgency::Now);
+        let pending = Pending {
+            document: &edited.document,
+            extras: &edited.extras,
+            folder: &edited.folder,
+            edit: edited.edit.as_ref().unwrap(),
+        };
+        let step = step(pending);
+        let sent = Sent { pending, step: &step };
+        let answer = document(
+            &json!({"surname": "Byron", "displayName": "Byron", "emailAddresses": [{"name": "Ada"}]}),
+        );
+        let shown = Shown {
+            document: &answer,
+            folder: &folder,
+            modified_at: None,
+        };
+        let rebased = after(sent, pending, shown, Policy::PlatformWins);
+        assert_eq!((rebased.document, rebased.edit), (answer.clone(), None));
+        let clashes: Vec<_> = rebased
+            .clashes
+            .iter()
+            .map(|clash| (clash.member.as_str(), clash.winner))
+            .collect();
+        assert_eq!(clashes, [("emailAddresses", Winner::Outlook)]);
+    }
+}

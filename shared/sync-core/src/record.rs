@@ -1,0 +1,167 @@
+//! A contact as the mirror keeps it while two sides may change it: what the platform wants, and what Outlook had last.
+//!
+//! Plain data. While nothing is pending the two are one document and there is no [`Edit`]. An edit made here keeps the
+//! **base**: Outlook's members as both sides last agreed on them. Whatever Outlook shows later is merged at once, and
+//! becomes the new base; so the base is always the last that is known of Outlook, and nothing else has to be kept.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ChangeKey, ContactId, FolderId, OutlookId};
+use crate::sighting::Document;
+
+/// The two that may change a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// Somebody in Outlook.
+    Outlook,
+    /// Somebody who uses the API.
+    Platform,
+}
+
+/// What Outlook knows a contact by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutlookItem {
+    /// Its immutable id. Another one after a move, which is a create and a delete (facts 2.6).
+    #[serde(rename = "outlook_id")]
+    pub id: OutlookId,
+    /// Outlook's version of it, as last seen.
+    pub change_key: ChangeKey,
+}
+
+/// Edits made here that Outlook has not confirmed: all of them since both sides last agreed, as one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// What is to become of the contact in Outlook.
+    pub wish: Wish,
+    /// Outlook's members as last seen. `None` while the contact is not in Outlook.
+    pub base: Option<Document>,
+    /// The folder in which Outlook has it; `None` while the contact is not in Outlook. Where it is not the contact's
+    /// own, a move is wanted.
+    pub base_folder: Option<FolderId>,
+    /// When each member was last edited here, by its name; [`crate::rebase::FOLDER`] for the folder.
+    pub members: BTreeMap<String, Timestamp>,
+    /// When the contact was last edited here in any way.
+    pub edited_at: Timestamp,
+    /// Counts the edits. The outbox sees by it that there is a new one, and who has pushed one sees whether it was the
+    /// last.
+    pub count: u64,
+    /// Who is waiting for it.
+    pub urgency: Urgency,
+    /// Why it is not pushed.
+    pub hold: Option<Hold>,
+}
+
+/// A contact with edits that Outlook has not confirmed.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending<'a> {
+    /// The members that Outlook can hold, as the platform has them.
+    pub document: &'a Document,
+    /// What only the mirror keeps (see [`crate::shape`]).
+    pub extras: &'a Document,
+    /// Where the platform has it.
+    pub folder: &'a FolderId,
+    /// What Outlook has not confirmed.
+    pub edit: &'a Edit,
+}
+
+/// A contact as Outlook shows it, whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// Its members.
+    pub document: &'a Document,
+    /// Where it is.
+    pub folder: &'a FolderId,
+    /// Outlook's time of its last change.
+    pub modified_at: Option<Timestamp>,
+}
+
+/// What an edit wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wish {
+    /// Outlook is to have the contact as it is here.
+    Save,
+    /// Outlook is to have it no longer.
+    Delete,
+}
+
+/// How soon an edit is to reach Outlook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Urgency {
+    /// Somebody has made this one edit.
+    Now,
+    /// One of many; single edits go first.
+    Backfill,
+}
+
+/// Why an edit is not pushed until somebody does something about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum Hold {
+    /// Graph refused it: the edit's dead letter. Another edit, a retry or a discard ends it.
+    Refused(Refusal),
+    /// Contacts that Outlook has already may be this one. A person decides.
+    Review {
+        /// Who they are in the mirror.
+        candidates: Vec<ContactId>,
+    },
+}
+
+/// What Graph said when it refused an edit for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// When.
+    pub at: Timestamp,
+    /// The HTTP status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Graph's `error.code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Graph's own words. They may quote the contact: for the API, never for a log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Graph's request id, for Microsoft's support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// Who gets his way where both sides have changed the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Where both have changed the same member.
+    pub conflict: Policy,
+    /// Where one has deleted what the other has edited.
+    pub deletion: DeletionPolicy,
+}
+
+/// Who gets his way where both have changed the same member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The later one. Outlook's times are whole seconds; in the same second Outlook wins.
+    #[default]
+    LastWriteWins,
+    /// Outlook.
+    OutlookWins,
+    /// The platform.
+    PlatformWins,
+}
+
+/// Who gets his way where one has deleted what the other has edited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeletionPolicy {
+    /// The edit: the contact lives.
+    #[default]
+    EditWins,
+    /// The delete; the edit is kept in the conflict log.
+    DeleteWins,
+    /// Whoever would win a conflict over a member.
+    ByPolicy,
+}
