@@ -2,7 +2,7 @@
 //!
 //! Knows items, their order and their retries. Must not know what they are about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use jiff::Timestamp;
@@ -18,13 +18,14 @@ use crate::retry::{Repeat, Trouble, Verdict, parse_retry_after};
 use crate::transport::Transport;
 
 /// Graph refuses a batch with more.
-const ITEMS: usize = 20;
+pub(crate) const ITEMS: usize = 20;
 
-/// One call of a batch.
-#[derive(Clone, Debug)]
+/// One call of a batch. Its `Debug` form leaves out the body, which may be about people.
+#[derive(Clone)]
 pub struct BatchRequest {
     method: Method,
     path: String,
+    query: Option<String>,
     subject: Subject,
     repeat: Repeat,
     body: Option<Value>,
@@ -53,6 +54,7 @@ impl BatchRequest {
         Ok(Self {
             method,
             path,
+            query: None,
             subject,
             repeat,
             body: None,
@@ -80,6 +82,13 @@ impl BatchRequest {
         self
     }
 
+    /// With query options that are already encoded.
+    #[must_use]
+    pub(crate) fn query(mut self, query: String) -> Self {
+        self.query = Some(query);
+        self
+    }
+
     /// Asks for pages of this size.
     #[must_use]
     pub(crate) fn page_size(mut self, rows: u32) -> Self {
@@ -89,8 +98,9 @@ impl BatchRequest {
 
     fn to_json(&self, id: usize) -> Value {
         let mut headers = Map::from_iter([("Prefer".to_owned(), prefer(self.page_size).into())]);
-        let mut item =
-            json!({ "id": id.to_string(), "method": self.method.as_str(), "url": format!("/{}", self.path) });
+        let query = self.query.iter().map(|query| format!("?{query}"));
+        let url = format!("/{}{}", self.path, query.collect::<String>());
+        let mut item = json!({ "id": id.to_string(), "method": self.method.as_str(), "url": url });
         if let Some(etag) = &self.if_match {
             headers.insert("If-Match".to_owned(), etag.as_str().into());
         }
@@ -100,6 +110,16 @@ impl BatchRequest {
         }
         item["headers"] = headers.into();
         item
+    }
+}
+
+impl std::fmt::Debug for BatchRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BatchRequest")
+            .field("method", &self.method)
+            .field("subject", &self.subject)
+            .field("repeat", &self.repeat)
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,8 +174,9 @@ impl<T: Transport> GraphClient<T> {
                 outcomes.extend(chunk.iter().map(|_| Err(error.clone())));
                 continue;
             }
-            let (answered, refused) = self.chunk(tenant, operation, chunk).await;
-            outcomes.extend(answered);
+            let answered = self.chunk(tenant, operation, chunk).await;
+            outcomes.extend(answered.outcomes);
+            let refused = answered.refused.map(|refused| refused.error);
             throttled = refused.filter(|error| matches!(error.kind(), ErrorKind::Throttled { .. }));
         }
         outcomes
@@ -182,14 +203,11 @@ impl<T: Transport> GraphClient<T> {
         items.into_iter().map(|item| item.and_then(|_| next())).collect()
     }
 
-    /// The outcomes of up to 20 items, and the error of the batch itself where it had one.
-    async fn chunk(
-        &self,
-        tenant: &str,
-        operation: &'static str,
-        items: &[BatchRequest],
-    ) -> (Vec<BatchOutcome>, Option<GraphError>) {
+    /// Sends up to 20 items.
+    pub(crate) async fn chunk(&self, tenant: &str, operation: &'static str, items: &[BatchRequest]) -> Chunk {
         let mut outcomes: BTreeMap<usize, BatchOutcome> = BTreeMap::new();
+        // Items that were sent before and may have been carried out then.
+        let mut lost: BTreeSet<usize> = BTreeSet::new();
         let mut pending: Vec<usize> = (0..items.len()).collect();
         let mut refused = None;
         let mut number = 0;
@@ -198,8 +216,12 @@ impl<T: Transport> GraphClient<T> {
             let mut round = match self.round(tenant, operation, items, &pending).await {
                 Ok(round) => round,
                 Err(error) => {
-                    outcomes.extend(pending.iter().map(|&index| (index, Err(error.clone()))));
-                    refused = Some(error);
+                    let failed = |&index: &usize| (index, Err(error.clone().lost(lost.contains(&index))));
+                    outcomes.extend(pending.iter().map(failed));
+                    refused = Some(Refused {
+                        error,
+                        items: std::mem::take(&mut pending),
+                    });
                     break;
                 }
             };
@@ -207,11 +229,15 @@ impl<T: Transport> GraphClient<T> {
             pending.retain(
                 |&index| match self.settle(&mut round, &items[index], index, number) {
                     Settled::Outcome(outcome) => {
+                        let outcome = outcome.map_err(|error| error.lost(lost.contains(&index)));
                         outcomes.insert(index, outcome);
                         false
                     }
-                    Settled::Again(wait) => {
+                    Settled::Again { wait, loses_sight } => {
                         longest = longest.max(wait);
+                        if loses_sight {
+                            lost.insert(index);
+                        }
                         true
                     }
                 },
@@ -220,7 +246,10 @@ impl<T: Transport> GraphClient<T> {
                 self.exchange().ambient.sleep(longest).await;
             }
         }
-        (outcomes.into_values().collect(), refused)
+        Chunk {
+            outcomes: outcomes.into_values().collect(),
+            refused,
+        }
     }
 
     /// One request with the pending items.
@@ -251,7 +280,7 @@ impl<T: Transport> GraphClient<T> {
                 answer,
                 responses: by_index(body.responses),
             }),
-            Err(_) if !answer.is_success() => Err(self.refusal(&answer, call.subject)),
+            Err(_) if !answer.is_success() => Err(answer.explained(self.refusal(&answer, call.subject))),
             Err(error) => Err(answer.unreadable(error.into())),
         }
     }
@@ -264,23 +293,45 @@ impl<T: Transport> GraphClient<T> {
         };
         let exchange = self.exchange();
         let terms = self.terms(round.answer.operation, item.repeat);
-        let verdict = response
-            .trouble(exchange.ambient.now())
-            .map_or(Verdict::GiveUp, |trouble| exchange.judge(number, trouble, terms));
+        let trouble = response.trouble(exchange.ambient.now());
+        let loses_sight = trouble.is_some_and(Trouble::loses_sight);
+        let verdict = trouble.map_or(Verdict::GiveUp, |trouble| exchange.judge(number, trouble, terms));
         match verdict {
-            Verdict::After(wait) => Settled::Again(wait),
-            Verdict::Within(limit) => Settled::Again(exchange.ambient.jitter(limit)),
+            Verdict::After(wait) => Settled::Again { wait, loses_sight },
+            Verdict::Within(limit) => Settled::Again {
+                wait: exchange.ambient.jitter(limit),
+                loses_sight,
+            },
             Verdict::ComeBack(until) => {
                 Settled::Outcome(Err(round.error(&response, ErrorKind::Throttled { until })))
             }
-            Verdict::GiveUp => Settled::Outcome(round.outcome(response, item.subject)),
+            Verdict::GiveUp => Settled::Outcome(round.outcome(response, item)),
         }
     }
 }
 
+/// What came of up to 20 items.
+pub(crate) struct Chunk {
+    /// In the order of the items.
+    pub(crate) outcomes: Vec<BatchOutcome>,
+    /// Set where the batch itself failed.
+    pub(crate) refused: Option<Refused>,
+}
+
+/// A batch that failed as a whole, perhaps a repeated one.
+pub(crate) struct Refused {
+    pub(crate) error: GraphError,
+    /// The indexes of the items that were in it.
+    pub(crate) items: Vec<usize>,
+}
+
 enum Settled {
     Outcome(BatchOutcome),
-    Again(std::time::Duration),
+    Again {
+        wait: std::time::Duration,
+        /// It may have been carried out.
+        loses_sight: bool,
+    },
 }
 
 /// The answer to a batch, taken apart.
@@ -290,14 +341,17 @@ struct Round {
 }
 
 impl Round {
-    fn outcome(&self, response: Response, subject: Subject) -> BatchOutcome {
+    fn outcome(&self, response: Response, item: &BatchRequest) -> BatchOutcome {
         let hidden = hidden_error(&response.body).is_some();
         if hidden || !(200..300).contains(&response.status) {
             let code = classify::code_in(&response.body);
-            return Err(self.error(
-                &response,
-                classify::kind(response.status, code.as_deref(), subject),
-            ));
+            let kind = classify::kind(response.status, code.as_deref(), item.subject);
+            let error = self.error(&response, kind);
+            return Err(if item.method == Method::GET {
+                error
+            } else {
+                error.explained(&response.body)
+            });
         }
         Ok(BatchAnswer {
             status: response.status,

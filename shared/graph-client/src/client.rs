@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ambient::Ambient;
 use bytes::Bytes;
@@ -71,6 +72,7 @@ pub(crate) struct Call<'a> {
     pub(crate) subject: Subject,
     pub(crate) repeat: Repeat,
     pub(crate) body: Option<Bytes>,
+    content_type: HeaderValue,
     pub(crate) if_match: Option<&'a str>,
     /// Whether the answer has pages; their size must be asked for with each (facts 4.2).
     pub(crate) paged: bool,
@@ -101,6 +103,7 @@ impl<'a> Call<'a> {
             subject,
             repeat,
             body: None,
+            content_type: HeaderValue::from_static("application/json"),
             if_match: None,
             paged: false,
         }
@@ -108,6 +111,12 @@ impl<'a> Call<'a> {
 
     pub(crate) fn body(mut self, body: &Value) -> Self {
         self.body = Some(Bytes::from(body.to_string()));
+        self
+    }
+
+    pub(crate) fn bytes(mut self, content_type: &'static str, body: Bytes) -> Self {
+        self.content_type = HeaderValue::from_static(content_type);
+        self.body = Some(body);
         self
     }
 
@@ -242,6 +251,13 @@ impl<T: Transport> GraphClient<T> {
         &self.shared.endpoints
     }
 
+    /// True where less than `room` is left before the deadline.
+    pub(crate) fn is_late(&self, room: Duration) -> bool {
+        let now = self.shared.exchange.ambient.now();
+        self.deadline
+            .is_some_and(|deadline| ambient::add(now, room) > deadline)
+    }
+
     pub(crate) fn exchange(&self) -> &Exchange<T> {
         &self.shared.exchange
     }
@@ -258,10 +274,14 @@ impl<T: Transport> GraphClient<T> {
     pub(crate) async fn call(&self, tenant: &str, call: Call<'_>) -> Result<Answer, GraphError> {
         let answer = self.answer(tenant, &call).await?;
         if answer.is_success() {
-            Ok(answer)
-        } else {
-            Err(self.refusal(&answer, call.subject))
+            return Ok(answer);
         }
+        let error = self.refusal(&answer, call.subject);
+        Err(if call.method == Method::GET {
+            error
+        } else {
+            answer.explained(error)
+        })
     }
 
     /// Makes a call, and gives back whatever the last answer was.
@@ -283,7 +303,8 @@ impl<T: Transport> GraphClient<T> {
         };
         let terms = self.terms(call.operation, call.repeat);
 
-        let bearer = shared.tokens.token(&asking, None).await?;
+        let token = shared.tokens.token(&asking, None).await;
+        let bearer = token.map_err(GraphError::unsent)?;
         let answer = shared
             .exchange
             .send(&self.request(call, &url, bearer.header())?, terms)
@@ -292,7 +313,8 @@ impl<T: Transport> GraphClient<T> {
             return Ok(answer);
         }
         // Refused before anything was carried out, so even a creation may be sent again, once.
-        let bearer = shared.tokens.token(&asking, Some(&bearer)).await?;
+        let token = shared.tokens.token(&asking, Some(&bearer)).await;
+        let bearer = token.map_err(GraphError::unsent)?;
         shared
             .exchange
             .send(&self.request(call, &url, bearer.header())?, terms)
@@ -336,7 +358,7 @@ impl<T: Transport> GraphClient<T> {
             )
             .header(PREFER, prefer(call.paged.then_some(self.page_size)));
         if call.body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+            request = request.header(CONTENT_TYPE, call.content_type.clone());
         }
         if let Some(etag) = call.if_match {
             request = request.header(IF_MATCH, etag);

@@ -170,16 +170,23 @@ pub(crate) fn path(segments: &[&str]) -> Result<String, UnfitSegment> {
         if !path.is_empty() {
             path.push('/');
         }
-        for &byte in segment.as_bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~$".contains(&byte) {
-                path.push(char::from(byte));
-            } else {
-                // Writing to a String can't fail.
-                let _ = write!(path, "%{byte:02X}");
-            }
-        }
+        path.push_str(&encode(segment));
     }
     Ok(path)
+}
+
+/// Percent-encodes a text, for a segment of a path or the value of a query option.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for &byte in text.as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~$".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String can't fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! What went wrong with a call, as one enum that a caller branches on, and the ids that Microsoft's support asks for.
 //!
-//! Must not carry contact data: no bodies, no URLs, no message texts, only statuses, codes and request ids.
+//! Must not carry contact data: no bodies, no URLs, no message texts, only statuses, codes and request ids. The one
+//! exception is [`GraphError::reason`], which no form of an error that gets into a log shows.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value;
+
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 500;
 
 /// What a caller does about an error. Made from the status and `error.code`, never from message text (facts 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +93,10 @@ struct Detail {
     request_id: Option<String>,
     client_request_id: Option<String>,
     attempts: u32,
+    reason: Option<String>,
+    /// An attempt of which nobody knows what became: no answer, or one that was worth another attempt.
+    lost: bool,
+    not_sent: bool,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -101,6 +110,9 @@ impl GraphError {
             request_id: None,
             client_request_id: None,
             attempts: 0,
+            reason: None,
+            lost: false,
+            not_sent: false,
             source: None,
         }))
     }
@@ -120,6 +132,33 @@ impl GraphError {
         self.0.request_id = request_id.and_then(harmless);
         self.0.client_request_id = harmless(client_request_id);
         self.0.attempts = attempts;
+        self
+    }
+
+    /// An attempt, this one or an earlier one, may have been carried out although the answer doesn't say so.
+    pub(crate) fn lost(mut self, lost: bool) -> Self {
+        self.0.lost |= lost;
+        self
+    }
+
+    /// The call that this is the error of was not sent: it only tells why.
+    pub(crate) fn unsent(mut self) -> Self {
+        self.0.lost = false;
+        self.0.not_sent = true;
+        self
+    }
+
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self.0.reason = None;
+        self
+    }
+
+    /// With Graph's own words about a write that it refuses.
+    pub(crate) fn explained(mut self, body: &Value) -> Self {
+        if self.0.kind == ErrorKind::Permanent {
+            self.0.reason = reason_in(body);
+        }
         self
     }
 
@@ -162,6 +201,30 @@ impl GraphError {
     /// Requests made. 0 where the call was refused before one.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
+    }
+
+    /// Why Graph refuses a write for good ([`ErrorKind::Permanent`]), in its own words, at most 500 characters. It may
+    /// quote the contact, so it is for whoever may see the contact: not for logs, and not in `Display` or `Debug`.
+    pub fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// True where the call was never sent, and not because of itself: there was no token or no connection, no time was
+    /// left, or the batch before it failed. [`GraphError::kind`] says which; what was to be done stays to be done.
+    pub fn not_sent(&self) -> bool {
+        self.0.not_sent
+    }
+
+    /// False where the call was certainly not carried out. True where it was, or may have been: there was no answer, an
+    /// unreadable one, or one like 504 that a gateway gives when it has lost sight of the request.
+    pub fn may_have_happened(&self) -> bool {
+        let said = self.0.status.is_some_and(|status| match status {
+            // A dead gateway's words; a whole batch may end in 424 for one of its items (facts 6).
+            408 | 424 => true,
+            300..=499 | 501 => false,
+            _ => self.0.kind != ErrorKind::QuotaExceeded,
+        });
+        !self.0.not_sent && (self.0.lost || said)
     }
 }
 
@@ -229,6 +292,25 @@ impl From<serde_path_to_error::Error<serde_json::Error>> for DecodeError {
     }
 }
 
+/// The outermost message of an error body that says something.
+fn reason_in(body: &Value) -> Option<String> {
+    let mut level = body.get("error");
+    while let Some(error) = level {
+        let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+        let message: String = message
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(LONGEST_REASON)
+            .collect();
+        let message = message.trim();
+        if !message.is_empty() {
+            return Some(message.to_owned());
+        }
+        level = error.get("innerError").or_else(|| error.get("innererror"));
+    }
+    None
+}
+
 /// Codes and ids come from outside: only what looks like one gets into errors and logs.
 fn harmless(text: &str) -> Option<String> {
     let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -262,5 +344,40 @@ mod tests {
     fn codes_from_outside_are_stripped_of_what_no_code_holds() {
         let error = GraphError::new(ErrorKind::Permanent, "x").answered(400, Some("Bad\u{1b}[31m\nCode"));
         assert_eq!(error.code(), Some("Bad31mCode"));
+    }
+
+    #[test]
+    fn a_status_tells_whether_a_call_may_have_been_carried_out() {
+        let happened = |status, kind| {
+            GraphError::new(kind, "x")
+                .answered(status, None)
+                .may_have_happened()
+        };
+        for status in [200, 201, 408, 424, 500, 502, 503, 504, 509] {
+            assert!(happened(status, ErrorKind::Transient), "{status}");
+        }
+        for status in [302, 400, 401, 403, 404, 405, 409, 412, 413, 429, 501] {
+            assert!(!happened(status, ErrorKind::Permanent), "{status}");
+        }
+        assert!(!happened(507, ErrorKind::QuotaExceeded));
+        assert!(!GraphError::new(ErrorKind::Permanent, "x").may_have_happened());
+        let lost = GraphError::new(ErrorKind::Conflict, "x")
+            .answered(412, None)
+            .lost(true);
+        assert!(lost.may_have_happened(), "an earlier attempt of ours");
+        assert!(!lost.unsent().may_have_happened());
+    }
+
+    #[test]
+    fn a_reason_is_short_tidy_and_not_for_logs() {
+        let body = |message: &str| serde_json::json!({ "error": { "code": "x", "message": "", "innerError": { "message": message } } });
+        let error = |kind, message: &str| GraphError::new(kind, "contact.write").explained(&body(message));
+        let refused = error(ErrorKind::Permanent, " Ada's birthday\r\nis wrong ");
+        assert_eq!(refused.reason(), Some("Ada's birthday  is wrong"));
+        assert!(!format!("{refused} {refused:?}").contains("Ada"));
+        let long = error(ErrorKind::Permanent, &"\u{e4}".repeat(900));
+        assert_eq!(long.reason().unwrap().chars().count(), 500);
+        assert_eq!(error(ErrorKind::Permanent, "").reason(), None);
+        assert_eq!(error(ErrorKind::Transient, "busy").reason(), None);
     }
 }

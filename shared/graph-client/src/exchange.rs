@@ -47,12 +47,15 @@ pub(crate) struct Answer {
     pub(crate) operation: &'static str,
     client_request_id: String,
     attempts: u32,
+    /// An earlier attempt may have been carried out.
+    lost: bool,
 }
 
 impl<T: Transport> Exchange<T> {
     /// Sends until an answer stands. An error means that no attempt had an answer.
     pub(crate) async fn send(&self, request: &Request<Bytes>, terms: Terms) -> Result<Answer, GraphError> {
         let mut number = 0;
+        let mut lost = false;
         loop {
             number += 1;
             let client_request_id = self.ambient.uuid().to_string();
@@ -71,17 +74,19 @@ impl<T: Transport> Exchange<T> {
                 Err(error) => Trouble::of_transport(error),
             };
             let verdict = trouble.map_or(Verdict::GiveUp, |trouble| self.judge(number, trouble, terms));
-            let until = match verdict {
-                Verdict::After(wait) => {
+            let wait = match verdict {
+                Verdict::After(wait) => Ok(wait),
+                Verdict::Within(limit) => Ok(self.ambient.jitter(limit)),
+                Verdict::ComeBack(until) => Err(Some(until)),
+                Verdict::GiveUp => Err(None),
+            };
+            let until = match wait {
+                Ok(wait) => {
+                    lost |= trouble.is_some_and(Trouble::loses_sight);
                     self.ambient.sleep(wait).await;
                     continue;
                 }
-                Verdict::Within(limit) => {
-                    self.ambient.sleep(self.ambient.jitter(limit)).await;
-                    continue;
-                }
-                Verdict::ComeBack(until) => Some(until),
-                Verdict::GiveUp => None,
+                Err(until) => until,
             };
             return match outcome {
                 Ok(response) => Ok(Answer::of(
@@ -90,8 +95,9 @@ impl<T: Transport> Exchange<T> {
                     terms.operation,
                     client_request_id,
                     number,
+                    lost,
                 )),
-                Err(error) => Err(unanswered(error, terms.operation, &client_request_id, number)),
+                Err(error) => Err(unanswered(error, terms.operation, &client_request_id, number).lost(lost)),
             };
         }
     }
@@ -118,14 +124,14 @@ impl<T: Transport> Exchange<T> {
 }
 
 fn unanswered(error: TransportError, operation: &'static str, id: &str, attempts: u32) -> GraphError {
-    let kind = match error {
-        TransportError::TooLarge { .. } => ErrorKind::Permanent,
-        TransportError::Connect(_) | TransportError::Timeout(_) | TransportError::Interrupted(_) => {
-            ErrorKind::Transient
-        }
+    let (kind, lost) = match error {
+        TransportError::TooLarge { .. } => (ErrorKind::Permanent, true),
+        TransportError::Timeout(_) | TransportError::Interrupted(_) => (ErrorKind::Transient, true),
+        TransportError::Connect(_) => (ErrorKind::Transient, false),
     };
     GraphError::new(kind, operation)
         .traced(None, id, attempts)
+        .lost(lost)
         .because(error)
 }
 
@@ -165,6 +171,7 @@ impl Answer {
         operation: &'static str,
         client_request_id: String,
         attempts: u32,
+        lost: bool,
     ) -> Self {
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
@@ -176,6 +183,7 @@ impl Answer {
             operation,
             client_request_id,
             attempts,
+            lost,
         }
     }
 
@@ -193,6 +201,15 @@ impl Answer {
                 &self.client_request_id,
                 self.attempts,
             )
+            .lost(self.lost)
+    }
+
+    /// The error of a write, with Graph's words about it where they are to be had.
+    pub(crate) fn explained(&self, error: GraphError) -> GraphError {
+        match serde_json::from_slice(&self.body) {
+            Ok(body) => error.explained(&body),
+            Err(_) => error,
+        }
     }
 
     /// The error that a status other than 2xx is.

@@ -60,9 +60,9 @@ pub use endpoints::{Cloud, EndpointError, Endpoints, ForeignLink, UnfitSegment};
 pub use error::{DecodeError, ErrorKind, GraphError, MailboxProblem};
 pub use model::{
     Contact, ContactFields, ContactFolder, EmailAddress, ExtendedProperty, Field, NewSubscription,
-    PhysicalAddress, Subscription,
+    PhysicalAddress, STAMP_PROPERTY, Subscription,
 };
 pub use page::{Listing, Page, ReadFrom, Unreadable};
-pub use resources::{Creation, MailboxClient, Tenant};
+pub use resources::{ContactWrite, Creation, MailboxClient, StampSearch, Tenant, Written};
 pub use retry::{Repeat, RetryPolicy};
 pub use transport::{HttpConfig, HttpTransport, Transport, TransportError};

@@ -78,6 +78,14 @@ impl Trouble {
             TransportError::TooLarge { .. } => None,
         }
     }
+
+    /// True where the attempt may have been carried out.
+    pub(crate) fn loses_sight(self) -> bool {
+        match self {
+            Self::Throttled(_) | Self::Unsent => false,
+            Self::Unavailable(_) | Self::Unanswered => true,
+        }
+    }
 }
 
 /// A failed attempt and the terms it was made under.

@@ -7,6 +7,7 @@
 mod contract;
 mod document;
 pub mod suite;
+mod writes;
 
 pub use contract::{Contract, Report, Violation};
 pub use document::ReadError;

@@ -16,7 +16,7 @@ use graph_client::{
 use secrecy::SecretString;
 
 /// How long a change may take until it shows, and how often to look.
-const PATIENCE: (u32, Duration) = (12, Duration::from_secs(5));
+pub(crate) const PATIENCE: (u32, Duration) = (12, Duration::from_secs(5));
 /// A well-formed id of nothing.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -50,6 +50,7 @@ impl<T: Transport> Probe<T> {
         self.batch_reads_each_by_itself()
             .await
             .context("batch_reads_each_by_itself")?;
+        self.writes().await?;
         self.unknown_users_have_no_mailbox()
             .await
             .context("unknown_users_have_no_mailbox")?;
@@ -61,7 +62,7 @@ impl<T: Transport> Probe<T> {
         Ok(())
     }
 
-    fn mailbox(&self) -> MailboxClient<'_, T> {
+    pub(crate) fn mailbox(&self) -> MailboxClient<'_, T> {
         self.client.mailbox(&self.tenant, &self.user)
     }
 

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::fields::ContactFields;
+use super::stamp;
 use crate::error::DecodeError;
 use crate::page::Row;
 
@@ -23,6 +24,10 @@ pub struct Contact {
     pub created: Option<Timestamp>,
     /// When it was last changed.
     pub modified: Option<Timestamp>,
+    /// What [`ContactWrite::Create`](crate::ContactWrite::Create) stamped on it. Only where it was asked for: by
+    /// [`MailboxClient::contacts`](crate::MailboxClient::contacts) and
+    /// [`MailboxClient::contacts_by_stamp`](crate::MailboxClient::contacts_by_stamp); writes and deltas don't tell it.
+    pub stamp: Option<String>,
     /// Every other member, known or not, without control information (names with an `@`). Members may be missing in a
     /// delta row: those have not changed (facts 4.2).
     pub members: Map<String, Value>,
@@ -46,6 +51,7 @@ impl Row for Contact {
             parent_folder_id: text(&mut row, "parentFolderId")?,
             created: time(&mut row, "createdDateTime")?,
             modified: time(&mut row, "lastModifiedDateTime")?,
+            stamp: stamp::take(&mut row),
             members: row.into_iter().filter(|(name, _)| !name.contains('@')).collect(),
         };
         Ok(contact)

@@ -5,9 +5,11 @@
 mod contact;
 mod fields;
 mod folder;
+pub(crate) mod stamp;
 mod subscription;
 
 pub use contact::Contact;
 pub use fields::{ContactFields, EmailAddress, ExtendedProperty, Field, PhysicalAddress};
 pub use folder::ContactFolder;
+pub use stamp::STAMP_PROPERTY;
 pub use subscription::{NewSubscription, Subscription};

@@ -4,7 +4,6 @@ use http::Method;
 use serde_json::Value;
 
 use super::MailboxClient;
-use crate::batch::BatchRequest;
 use crate::classify::Subject;
 use crate::client::{Call, Target};
 use crate::delta::DeltaPage;
@@ -72,28 +71,6 @@ impl<T: Transport> MailboxClient<'_, T> {
         let call = Call::get("contact.get", Subject::Item, target);
         let outcome = self.client.call(self.tenant, call).await;
         found(outcome.and_then(|answer| read(&answer)))
-    }
-
-    /// Many contacts through `$batch`, in the order of the ids.
-    pub async fn contacts(&self, ids: &[&str]) -> Vec<Result<Option<Contact>, GraphError>> {
-        const OPERATION: &str = "contact.get_many";
-        let failed = |kind| GraphError::new(kind, OPERATION);
-        let request = |id: &&str| {
-            BatchRequest::get(&["users", self.user, "contacts", id], Subject::Item)
-                .map_err(|error| failed(ErrorKind::Permanent).because(error))
-        };
-        let requests = ids.iter().map(request).collect();
-        let outcomes = self
-            .client
-            .batch_of_results(self.tenant, OPERATION, requests)
-            .await;
-        // One that can't be read must not hold up the others.
-        let row =
-            |body: Value| read_row(body).map_err(|row| failed(ErrorKind::Permanent).because(row.problem));
-        outcomes
-            .into_iter()
-            .map(|outcome| found(outcome.and_then(|answer| row(answer.body))))
-            .collect()
     }
 
     /// Creates a contact in a folder; `None`: in the default folder. Not idempotent, so it is never repeated where it

@@ -5,9 +5,14 @@
 
 mod contacts;
 mod folders;
+mod lookups;
+mod photos;
 mod subscriptions;
+mod writes;
 
+pub use lookups::StampSearch;
 pub use subscriptions::Creation;
+pub use writes::{ContactWrite, Written};
 
 use crate::batch::{BatchOutcome, BatchRequest};
 use crate::client::GraphClient;

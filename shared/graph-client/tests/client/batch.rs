@@ -7,19 +7,23 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, answer, cut, ok, retry_after};
 
-fn item(id: usize, status: u16, body: &Value) -> Value {
+/// Every read by id asks for the stamp.
+pub(crate) const EXPAND: &str = "$expand=singleValueExtendedProperties%28$filter%3Did%20eq%20%27String%20\
+    %7B982789f8-1166-4ecf-9c1e-08537b2ef7bd%7D%20Name%20OutlookContactSync%27%29";
+
+pub(crate) fn item(id: usize, status: u16, body: &Value) -> Value {
     json!({ "id": id.to_string(), "status": status, "body": body })
 }
 
-fn throttled(id: usize, seconds: &Value) -> Value {
+pub(crate) fn throttled(id: usize, seconds: &Value) -> Value {
     json!({ "id": id.to_string(), "status": 429, "headers": { "Retry-After": seconds }, "body": {} })
 }
 
-fn responses(items: &[Value]) -> Value {
+pub(crate) fn responses(items: &[Value]) -> Value {
     json!({ "responses": items })
 }
 
-fn sent_ids(body: &Value) -> Vec<&str> {
+pub(crate) fn sent_ids(body: &Value) -> Vec<&str> {
     body["requests"]
         .as_array()
         .unwrap()
@@ -69,7 +73,7 @@ async fn items_are_matched_by_id_and_only_the_throttled_ones_go_again() {
     assert_eq!(sent_ids(&second), ["2", "3"]);
     assert_eq!(
         asked[0].json()["requests"][0],
-        json!({ "id": "0", "method": "GET", "url": "/users/u/contacts/A",
+        json!({ "id": "0", "method": "GET", "url": format!("/users/u/contacts/A?{EXPAND}"),
                 "headers": { "Prefer": "IdType=\"ImmutableId\"" } })
     );
     assert_eq!((client.requests_sent(), client.batch_items_sent()), (3, 6));

@@ -8,7 +8,10 @@
 mod auth;
 mod batch;
 mod http;
+mod photos;
 mod reading;
 mod retries;
 mod stage;
+mod stamps;
 mod subscriptions;
+mod writes;

@@ -64,6 +64,22 @@ async fn the_suite_holds_on_the_simulator_and_its_traffic_agrees_with_the_docume
         report.operations.len()
     );
     assert!(report.exchanges > 100 && report.batches > 1);
+    let folder = "/users/{user-id}/contactFolders/{contactFolder-id}/contacts";
+    let one = "/users/{user-id}/contacts/{contact-id}";
+    for operation in [
+        format!("POST {folder}"),
+        format!("GET {folder}"),
+        format!("GET {one}"),
+        format!("PATCH {one}"),
+        format!("DELETE {one}"),
+        format!("GET {one}/photo/$value"),
+        format!("PUT {one}/photo/$value"),
+    ] {
+        assert!(
+            report.operations.contains_key(&operation),
+            "{operation} was never validated"
+        );
+    }
 }
 
 #[tokio::test]

@@ -55,15 +55,10 @@ pub(super) const EMAIL_SLOTS: [&str; 3] = [
     "secondaryEmailAddress",
     "tertiaryEmailAddress",
 ];
-/// Members that the server makes; in a body they are without effect. A move through `parentFolderId` is unverified
-/// (facts 2.6), so here it doesn't happen.
-const READ_ONLY: [&str; 5] = [
-    "id",
-    "changeKey",
-    "createdDateTime",
-    "lastModifiedDateTime",
-    "parentFolderId",
-];
+/// Members that the server makes. That a body with one of them is refused is inferred from "read-only" (facts 1.1).
+const READ_ONLY: [&str; 4] = ["id", "changeKey", "createdDateTime", "lastModifiedDateTime"];
+/// Documented as updatable, but whether it moves the contact is unverified (facts 2.6): here it is without effect.
+const FOLDER: &str = "parentFolderId";
 /// Longest text beside `personalNotes`. The real limits aren't documented (facts 1.2).
 const MAX_TEXT: usize = 4_096;
 
@@ -82,8 +77,15 @@ pub(crate) struct Write {
 pub(crate) fn read(body: Map<String, Value>) -> Result<Write, Refusal> {
     let mut write = Write::default();
     for (name, value) in body {
-        if name.starts_with("@odata.") || READ_ONLY.contains(&name.as_str()) {
+        if name.starts_with("@odata.") || name == FOLDER {
             continue;
+        }
+        if READ_ONLY.contains(&name.as_str()) {
+            return Err(Refusal::new(
+                400,
+                "ErrorInvalidPropertySet",
+                format!("The property '{name}' is read-only and cannot be set."),
+            ));
         }
         match name.as_str() {
             "singleValueExtendedProperties" => write.properties = properties(&value)?,
@@ -239,5 +241,8 @@ mod tests {
                 "{body}"
             );
         }
+        let body = json!({ "changeKey": "K" });
+        let refusal = read(body.as_object().unwrap().clone()).unwrap_err();
+        assert_eq!((refusal.status, &*refusal.code), (400, "ErrorInvalidPropertySet"));
     }
 }

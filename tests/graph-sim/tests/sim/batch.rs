@@ -1,6 +1,7 @@
 //! `$batch`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use graph_sim::faults::{Fault, Rule};
 use graph_sim::{Operation, Settings};
@@ -105,6 +106,27 @@ fn one_item_can_be_throttled_while_the_others_pass() {
     let statuses: Vec<&Value> = answers.values().map(|it| &it["status"]).collect();
     assert_eq!(statuses, [200, 429, 200]);
     assert_eq!(answers["2"]["headers"]["Retry-After"], "7");
+}
+
+#[test]
+fn items_run_four_at_a_time_and_one_at_a_time_where_they_depend_on_each_other() {
+    let mut scene = Scene::with(Settings {
+        latency: Duration::from_millis(100),
+        ..Settings::default()
+    });
+    let id = scene.create(None, "Ada");
+    let requests: Vec<Value> = (0..10).map(|n| get(&n.to_string(), &id)).collect();
+    let mut chained = requests.clone();
+    chained[1]["dependsOn"] = json!(["0"]);
+    for (requests, rounds) in [(requests, 3), (chained, 10)] {
+        let request = scene.request("POST", "/$batch", &[], Some(json!({ "requests": requests })));
+        let reply = scene.world.handle(request, scene.now);
+        assert_eq!(
+            reply.delay,
+            Duration::from_millis(100 * (1 + rounds)),
+            "and its own"
+        );
+    }
 }
 
 #[test]

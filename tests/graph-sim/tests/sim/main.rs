@@ -11,3 +11,4 @@ mod scene;
 mod subscriptions;
 mod throttling;
 mod tokens;
+mod writes;
