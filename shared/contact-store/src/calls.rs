@@ -12,12 +12,12 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
 use aws_sdk_dynamodb::types::{
-    DeleteRequest, KeysAndAttributes, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, WriteRequest,
+    Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, ReturnConsumedCapacity,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, WriteRequest,
 };
 
 use crate::error::StoreError;
-use crate::guard::{Guard, Outcome, outcome_of};
+use crate::guard::{Guard, Outcome, Write, outcome_of};
 use crate::items::{Item, Table};
 use crate::{Answer, Store};
 
@@ -132,10 +132,24 @@ impl Store {
         Ok(found)
     }
 
-    /// Deletes, whatever is stored: for erasure only.
+    /// Deletes, whatever is stored: for erasure, and for what is remembered beside.
     pub(crate) async fn batch_delete(&self, table: Table, keys: Vec<Item>) -> Answer<()> {
-        for keys in keys.chunks(WRITE_BATCH) {
-            let (mut requests, mut fruitless) = (deletions(keys)?, 0);
+        self.batch_write(table, Vec::new(), keys).await
+    }
+
+    /// Puts and deletes, whatever is stored, and no key twice.
+    pub(crate) async fn batch_write(
+        &self,
+        table: Table,
+        puts: Vec<Item>,
+        deletions: Vec<Item>,
+    ) -> Answer<()> {
+        let puts = puts.into_iter().map(put_request);
+        let requests: Vec<WriteRequest> = puts
+            .chain(deletions.into_iter().map(delete_request))
+            .collect::<Answer<_>>()?;
+        for requests in requests.chunks(WRITE_BATCH) {
+            let (mut requests, mut fruitless) = (requests.to_vec(), 0);
             while !requests.is_empty() {
                 let asked = requests.len();
                 let write = self
@@ -196,45 +210,77 @@ impl Store {
             }
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refusal)) => Ok(self.refused(refusal)),
+                // A transaction writes the item at this moment.
+                Some(PutItemError::TransactionConflictException(_)) => Ok(Outcome::Refused(None)),
                 Some(_) | None => Err(error.into()),
             },
         }
     }
 
-    /// Puts both items or none, and says of each whether its guard held.
-    pub(crate) async fn put_both(&self, table: Table, puts: [(Item, Guard); 2]) -> Answer<[Outcome; 2]> {
-        let mut call = self
+    /// Does all of these writes or none, and says of each whether its guard held.
+    pub(crate) async fn transact<const N: usize>(
+        &self,
+        table: Table,
+        writes: [Write; N],
+    ) -> Answer<[Outcome; N]> {
+        let outcomes = self.transact_all(table, writes.to_vec()).await?;
+        outcomes
+            .try_into()
+            .map_err(|_| StoreError::Unavailable("a transaction said too little of its writes".into()))
+    }
+
+    /// The same for a number of writes that is not known beforehand, a hundred at most.
+    pub(crate) async fn transact_all(&self, table: Table, writes: Vec<Write>) -> Answer<Vec<Outcome>> {
+        let count = writes.len();
+        let items = writes.into_iter().map(|write| self.transacted(table, write));
+        let call = self
             .client
             .transact_write_items()
+            .set_transact_items(Some(items.collect::<Answer<_>>()?))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        for (item, guard) in puts {
-            let put = Put::builder()
-                .table_name(self.table(table))
-                .set_item(Some(item))
-                .condition_expression(guard.expression())
-                .set_expression_attribute_names(Some(guard.names()))
-                .set_expression_attribute_values(guard.values())
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .build()
-                .map_err(|error| StoreError::Unavailable(error.into()))?;
-            call = call.transact_items(TransactWriteItem::builder().put(put).build());
-        }
         match call.send().await {
             Ok(answer) => {
                 self.meter.write(answer.consumed_capacity());
-                Ok([Outcome::Done, Outcome::Done])
+                Ok(std::iter::repeat_with(|| Outcome::Done).take(count).collect())
             }
             Err(error) => match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
+                    if cancelled.cancellation_reasons().len() == count =>
+                {
                     self.meter.write(&[]);
-                    let [first, second] = cancelled.cancellation_reasons() else {
-                        return Err(error.into());
-                    };
-                    Ok([outcome_of(first)?, outcome_of(second)?])
+                    cancelled.cancellation_reasons().iter().map(outcome_of).collect()
                 }
                 Some(_) | None => Err(error.into()),
             },
         }
+    }
+
+    fn transacted(&self, table: Table, write: Write) -> Answer<TransactWriteItem> {
+        let on_refusal = ReturnValuesOnConditionCheckFailure::AllOld;
+        let item = TransactWriteItem::builder();
+        let item = match write {
+            Write::Put(put, guard) => Put::builder()
+                .table_name(self.table(table))
+                .set_item(Some(put))
+                .condition_expression(guard.expression())
+                .set_expression_attribute_names(Some(guard.names()))
+                .set_expression_attribute_values(guard.values())
+                .return_values_on_condition_check_failure(on_refusal)
+                .build()
+                .map(|put| item.put(put)),
+            Write::Delete(key, guard) => Delete::builder()
+                .table_name(self.table(table))
+                .set_key(Some(key))
+                .condition_expression(guard.expression())
+                .set_expression_attribute_names(Some(guard.names()))
+                .set_expression_attribute_values(guard.values())
+                .return_values_on_condition_check_failure(on_refusal)
+                .build()
+                .map(|delete| item.delete(delete)),
+        };
+        Ok(item
+            .map_err(|error| StoreError::Unavailable(error.into()))?
+            .build())
     }
 
     pub(crate) async fn delete(&self, table: Table, key: Item, guard: Guard) -> Answer<Outcome> {
@@ -255,6 +301,7 @@ impl Store {
             }
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(refusal)) => Ok(self.refused(refusal)),
+                Some(DeleteItemError::TransactionConflictException(_)) => Ok(Outcome::Refused(None)),
                 Some(_) | None => Err(error.into()),
             },
         }
@@ -273,12 +320,15 @@ impl Store {
     }
 }
 
-fn deletions(keys: &[Item]) -> Answer<Vec<WriteRequest>> {
-    let deletion = |key: &Item| {
-        let delete = DeleteRequest::builder().set_key(Some(key.clone())).build();
-        delete
-            .map(|delete| WriteRequest::builder().delete_request(delete).build())
-            .map_err(|error| StoreError::Unavailable(error.into()))
-    };
-    keys.iter().map(deletion).collect()
+fn put_request(item: Item) -> Answer<WriteRequest> {
+    let put = PutRequest::builder().set_item(Some(item)).build();
+    put.map(|put| WriteRequest::builder().put_request(put).build())
+        .map_err(|error| StoreError::Unavailable(error.into()))
+}
+
+fn delete_request(key: Item) -> Answer<WriteRequest> {
+    let delete = DeleteRequest::builder().set_key(Some(key)).build();
+    delete
+        .map(|delete| WriteRequest::builder().delete_request(delete).build())
+        .map_err(|error| StoreError::Unavailable(error.into()))
 }

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use sync_core::ids::{ContactId, FolderId, MailboxId};
 
 use crate::contact::{Contact, ContactOutline, Lookup};
+use crate::contact_items::alias_of;
 use crate::error::StoreError;
-use crate::items::{Item, Table, contact_key, read, read_all, s, text, time};
+use crate::items::{Item, SCHEMA, Table, contact_key, read, read_all, s, schema, text, time};
 use crate::keys::{ChangedKey, FolderKey, attr, index};
 use crate::page::{Page, Question};
 use crate::{Answer, Store};
@@ -15,28 +16,70 @@ use crate::{Answer, Store};
 /// Outlines on a page: about 800 KB of index, one request.
 const OUTLINES: usize = 1_000;
 
+/// What the id of every contact begins with; conflicts lie in the same partition.
+const CONTACTS: &str = "con_";
+
+/// How many aliases may lead from one to the next: one made by a link, to one made by a move, to another. A ring would
+/// be a fault of ours, and must not hold anybody.
+const HOPS: u32 = 4;
+
+impl Lookup {
+    fn add(&mut self, asked: BTreeSet<ContactId>, read: Answer<Contact>) -> Answer<()> {
+        match read {
+            Ok(contact) => self
+                .contacts
+                .extend(asked.into_iter().map(|id| (id, contact.clone()))),
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(%error, "a contact of the mirror can't be read");
+                self.unreadable.extend(asked);
+            }
+            Err(StoreError::NewerSchema { .. }) => self.unreadable.extend(asked),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
 impl Store {
-    /// **AP18** One contact, or its tombstone. Consistent.
+    /// **AP18** One contact, or its tombstone. Consistent. Of an alias: the contact that it leads to.
     #[tracing::instrument(name = "store.ap18_contact", level = "debug", skip_all, fields(mailbox.id = %mailbox))]
     pub async fn contact(&self, mailbox: &MailboxId, id: &ContactId) -> Answer<Option<Contact>> {
-        let item = self.get(Table::Contacts, contact_key(mailbox, id)).await?;
-        item.map(|item| read(Table::Contacts, item)).transpose()
+        let mut id = id.clone();
+        for _ in 0..=HOPS {
+            let Some(item) = self.get(Table::Contacts, contact_key(mailbox, &id)).await? else {
+                return Ok(None);
+            };
+            match target(&item) {
+                Some(next) => id = next,
+                None => return read(Table::Contacts, item).map(Some),
+            }
+        }
+        Ok(None)
     }
 
-    /// **AP19** Contacts by id, tombstones included. Consistent. Any number of ids, in any order, twice or not.
+    /// **AP19** Contacts by id, tombstones included. Consistent. Any number of ids, in any order, twice or not. The
+    /// contact of an alias is found under the alias; where there are aliases, it takes a batch more.
     #[tracing::instrument(name = "store.ap19_contacts_by_id", level = "debug", skip_all, fields(mailbox.id = %mailbox))]
     pub async fn contacts_by_id(&self, mailbox: &MailboxId, ids: &[ContactId]) -> Answer<Lookup> {
         let mut lookup = Lookup::default();
-        for (id, item) in self.items_by_id(mailbox, ids).await? {
-            match read(Table::Contacts, item) {
-                Ok(contact) => drop(lookup.contacts.insert(id, contact)),
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(%error, "a contact of the mirror can't be read");
-                    lookup.unreadable.insert(id);
-                }
-                Err(StoreError::NewerSchema { .. }) => drop(lookup.unreadable.insert(id)),
-                Err(error) => return Err(error),
+        // The id to look up, with those that were asked for because of which.
+        let mut wanted: BTreeMap<ContactId, BTreeSet<ContactId>> =
+            ids.iter().map(|id| (id.clone(), [id.clone()].into())).collect();
+        for _ in 0..=HOPS {
+            if wanted.is_empty() {
+                break;
             }
+            let ids: Vec<ContactId> = wanted.keys().cloned().collect();
+            let mut next: BTreeMap<ContactId, BTreeSet<ContactId>> = BTreeMap::new();
+            for (id, item) in self.items_by_id(mailbox, &ids).await? {
+                let asked = wanted.remove(&id).unwrap_or_default();
+                if let Some(target) = target(&item) {
+                    next.entry(target).or_default().extend(asked);
+                } else {
+                    lookup.add(asked, read(Table::Contacts, item))?;
+                }
+            }
+            wanted = next;
         }
         Ok(lookup)
     }
@@ -55,11 +98,14 @@ impl Store {
             .map(|id| contact_key(mailbox, &id));
         let query = self
             .query(Table::Contacts)
-            .key_condition_expression("mailbox_id = :mailbox");
+            .key_condition_expression("mailbox_id = :mailbox AND begins_with(contact_id, :contacts)");
         let query = query.expression_attribute_values(":mailbox", s(mailbox));
-        // Tombstones are few against contacts: they go after their retention.
-        let query = query.filter_expression("attribute_not_exists(#deleted)");
+        let query = query.expression_attribute_values(":contacts", s(CONTACTS));
+        // Few against contacts: tombstones go after their retention, and an alias belongs to a contact born here.
+        let query =
+            query.filter_expression("attribute_not_exists(#deleted) AND attribute_not_exists(#alias)");
         let query = query.expression_attribute_names("#deleted", attr::DELETED_AT);
+        let query = query.expression_attribute_names("#alias", attr::ALIAS_OF);
         let found = self.rows(query, start, limit).await?;
         let next = found
             .rows
@@ -177,7 +223,7 @@ impl Store {
     }
 
     /// The contacts that rows of an index stand for, in the same order.
-    async fn documents(
+    pub(crate) async fn documents(
         &self,
         mailbox: &MailboxId,
         rows: &[Item],
@@ -207,6 +253,11 @@ impl Store {
             .filter_map(|item| Some((contact_id(text(&item, attr::CONTACT_ID))?, item)))
             .collect())
     }
+}
+
+/// Where an alias leads; `None` for what is none, or is one of a newer schema.
+fn target(item: &Item) -> Option<ContactId> {
+    alias_of(item).filter(|_| schema(item).is_some_and(|schema| schema <= SCHEMA))
 }
 
 fn contact_id(text: &str) -> Option<ContactId> {

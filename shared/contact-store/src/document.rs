@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
 /// The only member of a wrapping.
-const JSON: &str = "$json";
+pub(crate) const JSON: &str = "$json";
 
 /// How deep a document nests as a native map. `DynamoDB` takes 32 levels, this one counted from the item.
 const DEPTH: usize = 24;
@@ -36,6 +36,48 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Err(serde::de::Error::custom("a document that is no object"))
         }
+    }
+}
+
+/// The same for a document that may be missing.
+pub(crate) mod option {
+    use serde::{Deserializer, Serializer};
+    use serde_json::{Map, Value};
+
+    #[expect(clippy::ref_option, reason = "serde asks for this signature")]
+    pub(crate) fn serialize<S: Serializer>(
+        document: &Option<Map<String, Value>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match document {
+            Some(document) => super::serialize(document, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Map<String, Value>>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}
+
+/// The same for one value that may be missing; `null` is a value.
+pub(crate) mod value {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde_json::Value;
+
+    #[expect(clippy::ref_option, reason = "serde asks for this signature")]
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::Packed { value, depth: 4 }.serialize(serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+        let value = super::unpack(Value::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        Ok(Some(value))
     }
 }
 

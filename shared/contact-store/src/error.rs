@@ -32,7 +32,8 @@ pub enum StoreError {
         /// Why.
         source: Source,
     },
-    /// The item is larger than `DynamoDB` takes. Never of a contact: its largest members are left out instead.
+    /// The item is larger than `DynamoDB` takes. Of a contact only where what the platform has written is too large by
+    /// itself: what Outlook has as well is left out instead.
     #[error("{key} has {bytes} bytes, more than an item may have")]
     TooLarge {
         /// The item.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::CancellationReason;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
 
 use crate::Answer;
 use crate::error::StoreError;
@@ -12,14 +12,16 @@ use crate::items::{Item, SCHEMA, Table, n, schema};
 use crate::keys::attr;
 
 /// What must hold of the stored item for a write to happen.
-#[derive(Clone, Copy)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Guard {
     /// There is none.
     Absent,
-    /// There is one, a number of it is this, and no newer version has written it.
-    Is(&'static str, u64),
+    /// There is one, an attribute of it is this, and no newer version has written it.
+    Is(&'static str, AttributeValue),
     /// The same, or there is none.
-    IsOrGone(&'static str, u64),
+    IsOrGone(&'static str, AttributeValue),
+    /// There is one, it lacks this attribute, and no newer version has written it.
+    Lacks(&'static str),
     /// No newer version has written it.
     NotNewer,
 }
@@ -30,6 +32,36 @@ pub(crate) enum Outcome {
     Done,
     /// The guard did not hold; the stored item, where there is one.
     Refused(Option<Item>),
+}
+
+/// A write that is guarded.
+#[derive(Clone)]
+pub(crate) enum Write {
+    /// Puts an item.
+    Put(Item, Guard),
+    /// Deletes the item of a key.
+    Delete(Item, Guard),
+}
+
+impl Write {
+    pub(crate) fn key(&self, table: Table) -> Item {
+        match self {
+            Self::Put(item, _) | Self::Delete(item, _) => table.key_of(item),
+        }
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        match self {
+            Self::Put(_, guard) | Self::Delete(_, guard) => guard,
+        }
+    }
+
+    pub(crate) fn guarded_by(self, guard: Guard) -> Self {
+        match self {
+            Self::Put(item, _) => Self::Put(item, guard),
+            Self::Delete(key, _) => Self::Delete(key, guard),
+        }
+    }
 }
 
 impl Outcome {
@@ -51,21 +83,22 @@ fn conflict(table: Table, key: &Item, stored: Option<&Item>) -> StoreError {
 }
 
 impl Guard {
-    pub(crate) fn expression(self) -> &'static str {
+    pub(crate) fn expression(&self) -> &'static str {
         match self {
             Self::Absent => "attribute_not_exists(#key)",
-            Self::Is(..) => "#number = :number AND #schema <= :schema",
-            Self::IsOrGone(..) => "attribute_not_exists(#key) OR (#number = :number AND #schema <= :schema)",
+            Self::Is(..) => "#name = :value AND #schema <= :schema",
+            Self::IsOrGone(..) => "attribute_not_exists(#key) OR (#name = :value AND #schema <= :schema)",
+            Self::Lacks(_) => "attribute_not_exists(#name) AND #schema <= :schema",
             Self::NotNewer => "attribute_not_exists(#key) OR #schema <= :schema",
         }
     }
 
-    pub(crate) fn names(self) -> HashMap<String, String> {
+    pub(crate) fn names(&self) -> HashMap<String, String> {
         let (key, schema) = (("#key", attr::MAILBOX_ID), ("#schema", attr::SCHEMA));
         let names = match self {
             Self::Absent => vec![key],
-            Self::Is(number, _) => vec![("#number", number), schema],
-            Self::IsOrGone(number, _) => vec![key, ("#number", number), schema],
+            Self::Is(name, _) | Self::Lacks(name) => vec![("#name", *name), schema],
+            Self::IsOrGone(name, _) => vec![key, ("#name", *name), schema],
             Self::NotNewer => vec![key, schema],
         };
         names
@@ -75,14 +108,14 @@ impl Guard {
     }
 
     /// `None` where the expression has no values: `DynamoDB` refuses an empty map.
-    pub(crate) fn values(self) -> Option<Item> {
+    pub(crate) fn values(&self) -> Option<Item> {
         let schema = (":schema".to_owned(), n(SCHEMA));
         match self {
             Self::Absent => None,
-            Self::Is(_, number) | Self::IsOrGone(_, number) => {
-                Some(Item::from([(":number".to_owned(), n(number)), schema]))
+            Self::Is(_, value) | Self::IsOrGone(_, value) => {
+                Some(Item::from([(":value".to_owned(), value.clone()), schema]))
             }
-            Self::NotNewer => Some(Item::from([schema])),
+            Self::Lacks(_) | Self::NotNewer => Some(Item::from([schema])),
         }
     }
 }

@@ -11,18 +11,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sync_core::ids::{ContactId, MailboxId};
 
-use crate::contact::Contact;
 use crate::error::StoreError;
-use crate::keys::{ChangedKey, DueKind, FolderKey, Shard, StateKey, attr};
+use crate::keys::{FolderKey, StateKey, attr};
+use crate::plan::PlanPage;
+use crate::shard::{DueKind, Shard};
 use crate::state::{Folder, Mailbox, SeenPage, Subscription, Timer};
-use crate::{size, stamp};
+use crate::{base, size, stamp};
 
 /// An item, or the key of one.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The schema that this version writes, and the newest that it reads. Raise it when a version that knows only the one
-/// before would misread an item; an attribute more is no reason.
-pub(crate) const SCHEMA: u64 = 1;
+/// before would misread an item, or lose what it must not; an attribute more is no reason. 2 has edits, aliases and
+/// conflicts.
+pub(crate) const SCHEMA: u64 = 2;
 
 /// A record of the table `state`.
 pub(crate) trait StateRecord: Serialize + DeserializeOwned {
@@ -132,6 +134,20 @@ impl StateRecord for SeenPage {
     }
 }
 
+impl StateRecord for PlanPage {
+    fn mailbox(&self) -> &MailboxId {
+        &self.mailbox
+    }
+
+    fn key(&self) -> StateKey {
+        StateKey::Plan { page: self.page }
+    }
+
+    fn extras(&self) -> Vec<(&'static str, AttributeValue)> {
+        vec![(attr::TTL, n(self.expires_at.as_second()))]
+    }
+}
+
 /// Which table, and with it which attributes are the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Table {
@@ -197,31 +213,7 @@ pub(crate) fn state_item(record: &impl StateRecord) -> Result<Item, StoreError> 
     limited(Table::State, item)
 }
 
-/// A contact's item. A tombstone is in no folder, and goes when `retention` has passed.
-pub(crate) fn contact_item(contact: &Contact, retention: Duration) -> Result<Item, StoreError> {
-    let mut item = written(
-        Table::Contacts,
-        contact,
-        &contact_key(&contact.mailbox, &contact.id),
-    )?;
-    let changed = ChangedKey {
-        at: contact.changed_at,
-        contact: contact.id.clone(),
-    };
-    item.insert(attr::CHANGED_KEY.to_owned(), s(changed));
-    let (name, value) = match contact.deleted_at {
-        Some(deleted_at) => (attr::TTL, n(seconds_after(deleted_at, retention))),
-        None => (
-            attr::FOLDER_KEY,
-            s(FolderKey::of(&contact.folder).within(&contact.mailbox)),
-        ),
-    };
-    item.insert(name.to_owned(), value);
-    size::fit_contact(&mut item);
-    limited(Table::Contacts, item)
-}
-
-fn written(table: Table, record: &impl Serialize, key: &Item) -> Result<Item, StoreError> {
+pub(crate) fn written(table: Table, record: &impl Serialize, key: &Item) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::to_item(record).map_err(|source| StoreError::Unwritable {
         key: table.label(key),
         source: source.into(),
@@ -230,7 +222,7 @@ fn written(table: Table, record: &impl Serialize, key: &Item) -> Result<Item, St
     Ok(item)
 }
 
-fn limited(table: Table, item: Item) -> Result<Item, StoreError> {
+pub(crate) fn limited(table: Table, item: Item) -> Result<Item, StoreError> {
     let bytes = size::of_item(&item);
     if bytes > size::ITEM_LIMIT {
         Err(StoreError::TooLarge {
@@ -247,7 +239,7 @@ pub(crate) fn read<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, S
     let key = table.label(&item);
     match schema(&item) {
         Some(schema) if schema > SCHEMA => Err(StoreError::NewerSchema { key, schema }),
-        Some(_) => serde_dynamo::from_item(item).map_err(|source| StoreError::Corrupt {
+        Some(_) => serde_dynamo::from_item(base::restored(item)).map_err(|source| StoreError::Corrupt {
             key,
             source: source.into(),
         }),
@@ -301,7 +293,7 @@ pub(crate) fn time(time: Timestamp) -> AttributeValue {
     s(stamp::text(time))
 }
 
-fn seconds_after(time: Timestamp, duration: Duration) -> i64 {
+pub(crate) fn seconds_after(time: Timestamp, duration: Duration) -> i64 {
     time.as_second()
         .saturating_add(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
 }

@@ -4,7 +4,9 @@
 
 use std::fmt;
 
+use data_encoding::BASE32_NOPAD;
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use sync_core::ids::{ContactId, FolderId, MailboxId};
 
 use crate::stamp;
@@ -23,16 +25,23 @@ pub(crate) mod attr {
     pub(crate) const SCHEMA: &str = "schema";
     pub(crate) const TTL: &str = "ttl";
     pub(crate) const REV: &str = "rev";
-    pub(crate) const VERSION: &str = "version";
     pub(crate) const DOCUMENT: &str = "document";
     pub(crate) const OMITTED: &str = "omitted";
     pub(crate) const DELETED_AT: &str = "deleted_at";
+    pub(crate) const PENDING_KEY: &str = "pending_key";
+    pub(crate) const ALIAS_OF: &str = "alias_of";
+    pub(crate) const EDIT: &str = "edit";
+    pub(crate) const BASE: &str = "base";
+    pub(crate) const BASE_LACKS: &str = "base_lacks";
+    pub(crate) const CONTACT: &str = "contact";
+    pub(crate) const SETTLED: &str = "settled";
 }
 
 /// Names of indexes.
 pub(crate) mod index {
     pub(crate) const BY_FOLDER: &str = "by-folder";
     pub(crate) const BY_CHANGE: &str = "by-change";
+    pub(crate) const BY_PENDING: &str = "by-pending";
     pub(crate) const DUE: &str = "due";
     pub(crate) const ROSTER: &str = "roster";
 }
@@ -49,11 +58,20 @@ pub(crate) enum StateKey {
         generation: u64,
         page: u32,
     },
+    /// That a contact has an e-mail address.
+    Email {
+        email: EmailKey,
+        contact: ContactId,
+    },
+    /// A page of a plan.
+    Plan {
+        page: u32,
+    },
 }
 
 impl StateKey {
-    /// Between these lies all that [`crate::MailboxState`] is made of. Seen pages, which may be many, begin with a
-    /// small letter, so they lie behind it.
+    /// Between these lies all that [`crate::MailboxState`] is made of. What may be many (seen pages, e-mail addresses,
+    /// plans) begins with a small letter, so it lies behind.
     pub(crate) const FIRST: &'static str = "FOLDER#";
     /// See [`StateKey::FIRST`]; `$` follows `#`.
     pub(crate) const LAST: &'static str = "TIMER$";
@@ -62,6 +80,14 @@ impl StateKey {
     pub(crate) fn seen_pages(folder: &FolderKey, generation: u64) -> String {
         format!("seen#{folder}#{generation:020}#")
     }
+
+    /// What the contacts with an e-mail address begin with.
+    pub(crate) fn emails(email: &EmailKey) -> String {
+        format!("email#{email}#")
+    }
+
+    /// What the pages of a plan begin with.
+    pub(crate) const PLAN: &'static str = "plan#";
 
     /// `None` for a kind of item that this version doesn't know.
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -74,6 +100,13 @@ impl StateKey {
             ["seen", folder, generation, page] => Self::Seen {
                 folder: FolderKey::parse(folder)?,
                 generation: generation.parse().ok()?,
+                page: page.parse().ok()?,
+            },
+            ["email", email, contact] => Self::Email {
+                email: EmailKey::parse(email)?,
+                contact: contact.parse().ok()?,
+            },
+            ["plan", page] => Self::Plan {
                 page: page.parse().ok()?,
             },
             _ => return None,
@@ -98,6 +131,8 @@ impl fmt::Display for StateKey {
             } => {
                 write!(f, "{}{page:010}", Self::seen_pages(folder, *generation))
             }
+            Self::Email { email, contact } => write!(f, "{}{contact}", Self::emails(email)),
+            Self::Plan { page } => write!(f, "{}{page:010}", Self::PLAN),
         }
     }
 }
@@ -112,8 +147,7 @@ impl FolderKey {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let valid = text.len() == 26 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
-        valid.then(|| Self(text.to_owned()))
+        is_hash(text).then(|| Self(text.to_owned()))
     }
 
     /// The partition of the index `by-folder`.
@@ -123,6 +157,33 @@ impl FolderKey {
 }
 
 impl fmt::Display for FolderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 26 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
+}
+
+/// An e-mail address in a mailbox, hashed to 26 letters and digits: keys are shown in logs, and addresses are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EmailKey(String);
+
+impl EmailKey {
+    /// Of an address as it is compared.
+    pub(crate) fn of(mailbox: &MailboxId, address: &str) -> Self {
+        // A mailbox's id has always the same length, so the two never run together into the same bytes.
+        let hash = Sha256::digest(format!("email {mailbox} {address}"));
+        Self(BASE32_NOPAD.encode(&hash[..16]).to_ascii_lowercase())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        is_hash(text).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for EmailKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -152,76 +213,7 @@ impl fmt::Display for ChangedKey {
     }
 }
 
-/// How many partitions an index over all mailboxes is spread over.
-pub const SHARDS: u8 = 16;
-
-/// One of the partitions of an index over all mailboxes. A mailbox is always in the same one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Shard(u8);
-
-impl Shard {
-    /// The shard of this number; `None` from [`SHARDS`] on.
-    pub fn new(number: u8) -> Option<Self> {
-        (number < SHARDS).then_some(Self(number))
-    }
-
-    /// Every shard.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (0..SHARDS).map(Self)
-    }
-
-    /// The shard of a mailbox: by the first letter of the hash in its id. Each shard gets two of base 32's letters.
-    pub fn of(mailbox: &MailboxId) -> Self {
-        let letter = mailbox
-            .as_str()
-            .as_bytes()
-            .get("mbx_".len())
-            .copied()
-            .unwrap_or_default();
-        let value = if letter.is_ascii_digit() {
-            letter - b'2' + 26
-        } else {
-            letter.wrapping_sub(b'a')
-        };
-        Self(value % SHARDS)
-    }
-
-    /// Its number, from 0.
-    pub fn number(self) -> u8 {
-        self.0
-    }
-
-    /// The partition of the index `roster`.
-    pub(crate) fn roster(self) -> String {
-        format!("mailbox#{:02}", self.0)
-    }
-
-    /// The partition of the index `due`.
-    pub(crate) fn due(self, kind: DueKind) -> String {
-        let kind = match kind {
-            DueKind::Renew => "renew",
-            DueKind::Timer(kind) => timer_name(kind),
-        };
-        format!("{kind}#{:02}", self.0)
-    }
-}
-
-/// What the index `due` is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DueKind {
-    /// Subscriptions.
-    Renew,
-    /// Timers of a kind.
-    Timer(TimerKind),
-}
-
-impl From<TimerKind> for DueKind {
-    fn from(kind: TimerKind) -> Self {
-        Self::Timer(kind)
-    }
-}
-
-fn timer_name(kind: TimerKind) -> &'static str {
+pub(crate) fn timer_name(kind: TimerKind) -> &'static str {
     match kind {
         TimerKind::Poll => "poll",
         TimerKind::Compare => "compare",
@@ -263,6 +255,11 @@ mod tests {
                 generation,
                 page
             }),
+            any::<u32>().prop_map(|page| StateKey::Plan { page }),
+            any::<String>().prop_map(|text| StateKey::Email {
+                email: EmailKey::of(&mailbox("ada"), &text),
+                contact: ContactId::of_request(&mailbox("ada"), &text),
+            }),
         ]
     }
 
@@ -273,10 +270,11 @@ mod tests {
         }
 
         #[test]
-        fn all_but_seen_pages_lie_in_the_range_of_a_mailbox_state(key in state_key()) {
+        fn all_but_what_may_be_many_lies_in_the_range_of_a_mailbox_state(key in state_key()) {
             let text = key.to_string();
             let inside = (StateKey::FIRST..=StateKey::LAST).contains(&text.as_str());
-            prop_assert_eq!(inside, !matches!(key, StateKey::Seen { .. }), "{}", text);
+            let may_be_many = matches!(key, StateKey::Seen { .. } | StateKey::Email { .. } | StateKey::Plan { .. });
+            prop_assert_eq!(inside, !may_be_many, "{}", text);
         }
 
         #[test]
@@ -292,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn garbage_is_no_key(text in "(MAILBOX|FOLDER|SUBSCRIPTION|TIMER|seen)?[#a-z0-9 ]{0,30}") {
+        fn garbage_is_no_key(text in "(MAILBOX|FOLDER|SUBSCRIPTION|TIMER|seen|email|plan)?[#a-z0-9 ]{0,30}") {
             if let Some(key) = StateKey::parse(&text) {
                 prop_assert_eq!(key.to_string(), text);
             }
@@ -312,24 +310,17 @@ mod tests {
             format!("seen#{folder}#00000000000000000003#0000000012")
         );
         assert_eq!(StateKey::Timer(TimerKind::Compare).to_string(), "TIMER#compare");
-        let shard = Shard::new(7).unwrap();
+        assert_eq!(StateKey::Plan { page: 3 }.to_string(), "plan#0000000003");
+        let email = EmailKey::of(&mailbox("ada"), "ada@example.com");
+        let contact = ContactId::of_request(&mailbox("ada"), "1");
         assert_eq!(
-            (shard.roster(), shard.due(DueKind::Renew)),
-            ("mailbox#07".into(), "renew#07".into())
+            StateKey::Email {
+                email: email.clone(),
+                contact: contact.clone()
+            }
+            .to_string(),
+            format!("email#{email}#{contact}")
         );
-        assert_eq!(shard.due(TimerKind::Poll.into()), "poll#07");
-        assert_eq!(Shard::new(SHARDS), None);
-    }
-
-    #[test]
-    fn mailboxes_spread_evenly_over_the_shards() {
-        let mut counts = [0_u32; SHARDS as usize];
-        for user in 0..16_000 {
-            counts[usize::from(Shard::of(&mailbox(&user.to_string())).number())] += 1;
-        }
-        assert!(
-            counts.iter().all(|count| (850..1150).contains(count)),
-            "{counts:?}"
-        );
+        assert_ne!(email, EmailKey::of(&mailbox("bob"), "ada@example.com"));
     }
 }

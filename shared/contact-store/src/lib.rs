@@ -1,4 +1,5 @@
-//! `DynamoDB`: the mirror's contacts, and what the sync remembers of each mailbox.
+//! `DynamoDB`: the mirror's contacts, what Outlook has yet to be told of them, and what the sync remembers of each
+//! mailbox.
 //!
 //! Knows the two tables, their keys and every question that is asked of them. Must not know what a sync is: it takes
 //! no decision, reads no clock, and nobody else names a key or an index. `docs/data-model.md` shows the items and
@@ -7,7 +8,7 @@
 //! # Access patterns
 //!
 //! One method and one row each; consistency is *strong* or *eventual* for reads, and the condition for writes.
-//! `m` is a mailbox's id, `f` the hash of a folder's id.
+//! `m` is a mailbox's id, `f` the hash of a folder's id, `e` the hash of an e-mail address.
 //!
 //! | AP | question | table/index | key condition | consistency | who calls |
 //! |----|----------|-------------|---------------|-------------|-----------|
@@ -28,15 +29,30 @@
 //! | AP15 | [`add_seen`](Store::add_seen) | state | put `m`, `seen#f#generation#page` | last one wins | sync-mailbox |
 //! | AP16 | who was [`seen`](Store::seen) | state | `m`, `begins_with(sk, seen#f#generation#)` | strong | sync-mailbox |
 //! | AP17 | [`clear_seen`](Store::clear_seen) | state | the same, then batch delete | none | sync-mailbox |
-//! | AP18 | one [`contact`](Store::contact) | contacts | get `m`, contact id | strong | contacts-api |
-//! | AP19 | [`contacts_by_id`](Store::contacts_by_id) | contacts | batch get `m`, contact id | strong | sync-mailbox |
-//! | AP20 | all [`contacts`](Store::contacts) of a mailbox | contacts | `mailbox_id = m`, live only | eventual | contacts-api |
+//! | AP18 | one [`contact`](Store::contact) | contacts | get `m`, contact id; then where an alias leads | strong | contacts-api |
+//! | AP19 | [`contacts_by_id`](Store::contacts_by_id) | contacts | batch get `m`, contact id; then where aliases lead | strong | sync-mailbox, contacts-api |
+//! | AP20 | all [`contacts`](Store::contacts) of a mailbox | contacts | `m`, `begins_with(contact_id, con_)`, live only | eventual | contacts-api |
 //! | AP21 | [`contacts_in_folder`](Store::contacts_in_folder) | contacts/by-folder, then contacts | `folder_key = m#f`, then batch get | eventual, then strong | contacts-api |
 //! | AP22 | [`contacts_changed_since`](Store::contacts_changed_since) | contacts/by-change, then contacts | `mailbox_id = m AND changed_key >= t`, then batch get | eventual, then strong | contacts-api |
 //! | AP23 | [`outlines`](Store::outlines) of a folder | contacts/by-folder | `folder_key = m#f` | eventual | sync-mailbox |
-//! | AP24 | [`put_contact`](Store::put_contact) | contacts | put `m`, contact id | absent, or same version | sync-mailbox |
+//! | AP24 | [`put_contact`](Store::put_contact) | contacts | put `m`, contact id | absent, or same rev | sync-mailbox, contacts-api |
 //! | AP25 | [`erase_contacts`](Store::erase_contacts) | contacts | `mailbox_id = m`, then batch delete | strong, none | sync-mailbox |
 //! | AP26 | [`erase_state`](Store::erase_state) | state | `mailbox_id = m`, then batch delete | strong, none | sync-mailbox |
+//! | AP27 | [`put_contact_with`](Store::put_contact_with) aliases and conflicts | contacts | put `m`, contact id, and each companion, together | AP24's, and each companion's | sync-mailbox, contacts-api |
+//! | AP28 | the [`pending`](Store::pending) contacts | contacts/by-pending | `mailbox_id = m AND pending_key < 9` | eventual | sync-mailbox, contacts-api |
+//! | AP29 | the [`held`](Store::held) contacts | contacts/by-pending | `mailbox_id = m AND pending_key >= 9` | eventual | contacts-api |
+//! | AP30 | the [`pending_count`](Store::pending_count) | contacts/by-pending | `mailbox_id = m AND begins_with(pending_key, digit)` | eventual | contacts-api |
+//! | AP31 | the [`conflicts`](Store::conflicts) | contacts | `m`, `begins_with(contact_id, cfl_)`, newest first | eventual | contacts-api |
+//! | AP32 | one [`conflict`](Store::conflict) | contacts | get `m`, conflict id | strong | contacts-api |
+//! | AP33 | [`settle_conflict`](Store::settle_conflict) | contacts | put `m`, conflict id | not settled | contacts-api |
+//! | AP34 | [`contact_by_external_id`](Store::contact_by_external_id) | contacts | get `m`, id derived from the external one | strong | contacts-api |
+//! | AP35 | [`contacts_by_email`](Store::contacts_by_email) | state, then contacts | `m`, `begins_with(sk, email#e#)`, then batch get | strong, but written later | contacts-api |
+//! | AP36 | [`index_emails`](Store::index_emails) | state | batch put and delete `m`, `email#e#<contact>` | none | propagate-changes |
+//! | AP37 | the feed of [`changes`](Store::changes) | contacts/by-change, then contacts | `mailbox_id = m AND changed_key > cursor`, then batch get | eventual, but shown again | contacts-api |
+//! | AP38 | [`save_plan_page`](Store::save_plan_page) | state | put `m`, `plan#page` | last one wins | sync-mailbox |
+//! | AP39 | the [`plan_pages`](Store::plan_pages) | state | `m`, `begins_with(sk, plan#)` | strong | contacts-api |
+//! | AP40 | [`clear_plan`](Store::clear_plan) | state | the same, then batch delete | none | sync-mailbox |
+//! | AP41 | [`set_timer_if`](Store::set_timer_if) it is as it was read | state | put `m`, `TIMER#kind` | same `due_at` | resync-mailboxes |
 //!
 //! # Schema versions
 //!
@@ -44,16 +60,26 @@
 //! ([`StoreError::NewerSchema`]; counted in [`Page::unreadable`] where there are others to answer with) and not
 //! overwritten. Only erasure takes everything.
 
+mod base;
 mod calls;
+mod conflict;
+mod conflicts;
 mod contact;
+mod contact_items;
 mod contact_reads;
 mod contact_writes;
 mod document;
+mod edit;
+mod emails;
 mod error;
+mod feed;
 mod guard;
 mod items;
 mod keys;
 mod page;
+mod pending;
+mod plan;
+mod shard;
 mod size;
 mod stamp;
 mod state;
@@ -64,13 +90,18 @@ mod usage;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use contact::{Contact, ContactOutline, Erased, Expected, Lookup};
+pub use conflict::{Conflict, Settled, Settlement};
+pub use contact::{Companion, Contact, ContactOutline, Erased, Expected, Lookup};
+pub use contact_items::{Image, contact_of_image, mailbox_of_image};
 pub use error::StoreError;
-pub use keys::{DueKind, SHARDS, Shard};
+pub use feed::Feed;
 pub use page::Page;
+pub use pending::{PendingCount, PendingKind, PendingRow};
+pub use plan::{Outsider, PlanEntry, PlanPage, PlanSummary};
+pub use shard::{DueKind, SHARDS, Shard};
 pub use state::{
-    Comparison, ComparisonCursor, Cursor, Enrolment, Folder, FolderScope, LastError, Mailbox, MailboxState,
-    Phase, SeenPage, Subscription, Timer, TimerKind, UnavailableReason,
+    Comparison, ComparisonCursor, ConflictPolicy, Creating, Cursor, Enrolment, Folder, FolderScope,
+    LastError, Mailbox, MailboxState, Phase, SeenPage, Subscription, Timer, TimerKind, UnavailableReason,
 };
 pub use usage::Usage;
 
@@ -79,6 +110,9 @@ type Answer<T> = Result<T, StoreError>;
 /// How long a tombstone is kept unless [`Store::keeping_tombstones`] says otherwise: a consumer that reads changes may
 /// be away for a quarter of a year and still learn of every deletion.
 const TOMBSTONE_RETENTION: Duration = Duration::from_hours(90 * 24);
+
+/// How long a conflict is kept unless [`Store::keeping_conflicts`] says otherwise.
+const CONFLICT_RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// The names of the two tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +129,7 @@ pub struct Store {
     client: aws_sdk_dynamodb::Client,
     tables: Tables,
     tombstone_retention: Duration,
+    conflict_retention: Duration,
     meter: Arc<usage::Meter>,
 }
 
@@ -105,6 +140,7 @@ impl Store {
             client,
             tables,
             tombstone_retention: TOMBSTONE_RETENTION,
+            conflict_retention: CONFLICT_RETENTION,
             meter: Arc::default(),
         }
     }
@@ -115,6 +151,15 @@ impl Store {
     pub fn keeping_tombstones(self, retention: Duration) -> Self {
         Self {
             tombstone_retention: retention,
+            ..self
+        }
+    }
+
+    /// The same store, which gives conflicts that it writes this long after they were decided.
+    #[must_use]
+    pub fn keeping_conflicts(self, retention: Duration) -> Self {
+        Self {
+            conflict_retention: retention,
             ..self
         }
     }

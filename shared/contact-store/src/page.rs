@@ -6,7 +6,7 @@
 use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
-use sync_core::ids::MailboxId;
+use sync_core::ids::{ContactId, MailboxId};
 
 use crate::error::StoreError;
 use crate::keys::FolderKey;
@@ -31,6 +31,12 @@ pub(crate) enum Question<'a> {
     Folder(&'a MailboxId, &'a FolderKey),
     Changes(&'a MailboxId),
     Outlines(&'a MailboxId, &'a FolderKey),
+    Pending(&'a MailboxId),
+    Held(&'a MailboxId),
+    /// Of one contact, or of all.
+    Conflicts(&'a MailboxId, Option<&'a ContactId>),
+    Feed(&'a MailboxId),
+    Plan(&'a MailboxId),
 }
 
 impl fmt::Display for Question<'_> {
@@ -41,6 +47,12 @@ impl fmt::Display for Question<'_> {
             Self::Folder(mailbox, folder) => write!(f, "folder/{mailbox}/{folder}"),
             Self::Changes(mailbox) => write!(f, "changes/{mailbox}"),
             Self::Outlines(mailbox, folder) => write!(f, "outlines/{mailbox}/{folder}"),
+            Self::Pending(mailbox) => write!(f, "pending/{mailbox}"),
+            Self::Held(mailbox) => write!(f, "held/{mailbox}"),
+            Self::Conflicts(mailbox, None) => write!(f, "conflicts/{mailbox}"),
+            Self::Conflicts(mailbox, Some(contact)) => write!(f, "conflicts/{mailbox}/{contact}"),
+            Self::Feed(mailbox) => write!(f, "feed/{mailbox}"),
+            Self::Plan(mailbox) => write!(f, "plan/{mailbox}"),
         }
     }
 }

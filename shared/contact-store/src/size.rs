@@ -2,8 +2,12 @@
 //!
 //! An item may have 400 KB: the UTF-8 bytes of its names and values, and a little for each list, map and element.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::base;
+use crate::document::JSON;
 use crate::items::Item;
 use crate::keys::attr;
 
@@ -55,45 +59,89 @@ fn of_number(number: &str) -> usize {
     number.len().div_ceil(2) + 2
 }
 
-/// Leaves out the largest members of a contact's document until the item fits, and names them in `omitted`.
+/// What is left out of the base alone is named with this before it.
+pub(crate) const OF_BASE: &str = "base.";
+
+/// Leaves out members of a contact until the item fits, and names them in `omitted`.
 ///
 /// A contact of that size (a body of several hundred thousand characters) would otherwise stop its mailbox: the rest
-/// of it is worth more than an error.
+/// of it is worth more than an error. First go the largest members that both sides have alike: what is missing on both
+/// sides is neither sent nor taken for deleted. Then what Outlook had where the platform has something else: without
+/// it, an edit looks like a conflict at worst. Never what the platform has edited, never its extras, which nobody else
+/// has, and never what it has deleted, since the edit would be forgotten.
 pub(crate) fn fit_contact(item: &mut Item) {
     let mut names = omitted_before(item);
     let mut excess = of_item(item).saturating_sub(CONTACT_LIMIT);
-    if let Some(AttributeValue::M(document)) = item.get_mut(attr::DOCUMENT) {
-        let mut members: Vec<_> = document
-            .iter()
-            .map(|(name, value)| (of_member(name, value), name.clone()))
-            .collect();
-        // The largest first; among equals by name, so that the same contact is always cut the same way.
-        members.sort_by(|(size_a, name_a), (size_b, name_b)| size_b.cmp(size_a).then(name_a.cmp(name_b)));
-        for (size, name) in members {
-            if excess == 0 {
-                break;
-            }
-            document.remove(&name);
-            excess = excess.saturating_sub(size);
-            names.push(name);
+    if excess > 0 {
+        let edited = base::differing(item);
+        let alike = |name: &str| match &edited {
+            Some(edited) => edited.is_empty() || !(name == JSON || edited.contains(name)),
+            None => false,
+        };
+        if let Some(document) = item.get_mut(attr::DOCUMENT).and_then(base::members_mut) {
+            names.extend(shrink(document, &mut excess, alike, |size, _| size));
         }
+        base::without(item, |base, replaced| {
+            // The name moves to the list of those that the base lacks.
+            let frees = |size: usize, name: &str| size.saturating_sub(1 + name.len());
+            let left_out = shrink(base, &mut excess, |name| replaced.contains_key(name), frees);
+            names.extend(left_out.iter().map(|name| format!("{OF_BASE}{name}")));
+            left_out
+        });
     }
     if !names.is_empty() {
         item.insert(attr::OMITTED.to_owned(), AttributeValue::L(capped(names)));
     }
 }
 
+/// Takes out the largest of these members, each of which `frees` so much of its size, until there is no excess; and
+/// names them.
+fn shrink(
+    members: &mut HashMap<String, AttributeValue>,
+    excess: &mut usize,
+    may_go: impl Fn(&str) -> bool,
+    frees: impl Fn(usize, &str) -> usize,
+) -> Vec<String> {
+    let mut sizes: Vec<_> = members
+        .iter()
+        .filter(|(name, _)| may_go(name))
+        .map(|(name, value)| (of_member(name, value), name.clone()))
+        .collect();
+    // The largest first; among equals by name, so that the same contact is always cut the same way.
+    sizes.sort_by(|(size_a, name_a), (size_b, name_b)| size_b.cmp(size_a).then(name_a.cmp(name_b)));
+    let mut gone = Vec::new();
+    for (size, name) in sizes {
+        if *excess == 0 {
+            break;
+        }
+        members.remove(&name);
+        *excess = excess.saturating_sub(frees(size, &name));
+        gone.push(name);
+    }
+    gone
+}
+
 /// Takes out the names that the caller has brought: members that were left out of an earlier item and that the
-/// document still lacks.
+/// document, or the base, still lacks.
 fn omitted_before(item: &mut Item) -> Vec<String> {
     let Some(AttributeValue::L(names)) = item.remove(attr::OMITTED) else {
         return Vec::new();
     };
-    let document = item.get(attr::DOCUMENT).and_then(|document| document.as_m().ok());
+    let has = |name: &str| {
+        item.get(attr::DOCUMENT)
+            .and_then(|document| document.as_m().ok())
+            .is_some_and(|document| document.contains_key(name))
+    };
+    let missing = |name: &String| match name.strip_prefix(OF_BASE) {
+        Some(of_base) if base::lacks(item, of_base) => Some(name.clone()),
+        // The base has become the document, or the edit is over.
+        Some(of_base) => Some(of_base.to_owned()).filter(|of_base| !has(of_base)),
+        None => Some(name.clone()).filter(|name| !has(name)),
+    };
     names
-        .into_iter()
-        .filter_map(|name| name.as_s().ok().cloned())
-        .filter(|name| !document.is_some_and(|document| document.contains_key(name)))
+        .iter()
+        .filter_map(|name| name.as_s().ok())
+        .filter_map(missing)
         .collect()
 }
 
@@ -112,4 +160,37 @@ fn capped(names: Vec<String>) -> Vec<AttributeValue> {
         listed.push(AttributeValue::S(name));
     }
     listed
+}
+
+/// What a conflict may have together with its three documents: it is written in one transaction with its contact, which
+/// takes 4 MB in all, and a log is not worth more.
+const CONFLICT_LIMIT: usize = 300 * 1024;
+
+/// What stands in a conflict's `omitted` for its three documents.
+const DOCUMENTS: &str = "documents";
+
+/// Leaves out the three documents of a conflict that is too large; then, of the largest clashes, all values.
+pub(crate) fn fit_conflict(item: &mut Item) {
+    if of_item(item) <= CONFLICT_LIMIT {
+        return;
+    }
+    let mut names = vec![DOCUMENTS.to_owned()];
+    for document in ["base", "ours", "theirs"] {
+        item.remove(document);
+    }
+    let mut excess = of_item(item).saturating_sub(CONFLICT_LIMIT);
+    if let Some(AttributeValue::L(clashes)) = item.get_mut("clashes") {
+        let mut clashes: Vec<_> = clashes.iter_mut().map(|clash| (of_value(clash), clash)).collect();
+        clashes.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+        for (size, clash) in clashes {
+            let AttributeValue::M(clash) = clash else { continue };
+            if excess == 0 {
+                break;
+            }
+            clash.retain(|name, _| name == "member" || name == "winner");
+            names.extend(clash.get("member").and_then(|name| name.as_s().ok().cloned()));
+            excess = excess.saturating_sub(size);
+        }
+    }
+    item.insert(attr::OMITTED.to_owned(), AttributeValue::L(capped(names)));
 }

@@ -3,11 +3,12 @@
 //! Plain data; its serde form is the stored form (snake case, times to the millisecond). Knows nothing of keys,
 //! indexes or calls, and takes no decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sync_core::ids::{ContactId, FolderId, MailboxId, SubscriptionId, TenantId, UserId};
+use sync_core::record::DeletionPolicy;
 
 use crate::stamp;
 
@@ -40,6 +41,19 @@ pub struct Mailbox {
     /// The last comparison, or the one that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+    /// Who gets his way where both sides have changed the same; `None`: as the deployment says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<ConflictPolicy>,
+    /// Who gets his way where one side has deleted what the other has edited; `None`: as the deployment says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<DeletionPolicy>,
+    /// Contacts that are being created in Outlook; saved before they are sent, so that who finds them here after a crash
+    /// looks for them there before he creates them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creating: Option<Creating>,
+    /// When the contacts that the platform had before the first sync were linked with those of Outlook.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "stamp::option")]
+    pub linked_at: Option<Timestamp>,
     /// When it was enrolled.
     #[serde(with = "stamp")]
     pub enrolled_at: Timestamp,
@@ -48,6 +62,31 @@ pub struct Mailbox {
     pub updated_at: Timestamp,
     /// The stored revision that this value was read from; 0 before it was stored.
     pub rev: u64,
+}
+
+/// Contacts that may have been created in Outlook without our knowing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Creating {
+    /// When the last of them was sent.
+    #[serde(with = "stamp")]
+    pub since: Timestamp,
+    /// Who they are: one request's, and those of earlier ones whose answer was lost.
+    pub contacts: BTreeSet<ContactId>,
+}
+
+/// Who gets his way where both sides have changed the same member of a contact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConflictPolicy {
+    /// The later one.
+    #[default]
+    LastWriteWins,
+    /// Outlook.
+    OutlookWins,
+    /// The platform.
+    PlatformWins,
+    /// A function of the operator's decides.
+    Custom,
 }
 
 /// Which folders of a mailbox are synced.

@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use sync_core::ids::{ContactId, FolderId, MailboxId};
 
 use crate::items::{Item, Table, read, read_all, s, state_key, text, time};
-use crate::keys::{DueKind, FolderKey, Shard, StateKey, attr, index};
+use crate::keys::{FolderKey, StateKey, attr, index};
 use crate::page::{Page, Question};
+use crate::shard::{DueKind, Shard};
 use crate::state::{Mailbox, MailboxState, SeenPage, Subscription, Timer, TimerKind};
 use crate::{Answer, Store};
 
@@ -89,7 +90,7 @@ impl Store {
                 Some(StateKey::Folder(_)) => folders.push(read(Table::State, item)?),
                 Some(StateKey::Subscription(_)) => subscriptions.push(read(Table::State, item)?),
                 Some(StateKey::Timer(_)) => timers.push(read(Table::State, item)?),
-                Some(StateKey::Seen { .. }) | None => {}
+                Some(StateKey::Seen { .. } | StateKey::Email { .. } | StateKey::Plan { .. }) | None => {}
             }
         }
         Ok(found.map(|mailbox| MailboxState {
@@ -193,7 +194,7 @@ impl Store {
             .expression_attribute_values(":prefix", s(prefix))
     }
 
-    fn partition(&self, mailbox: &MailboxId, and: &str) -> QueryFluentBuilder {
+    pub(crate) fn partition(&self, mailbox: &MailboxId, and: &str) -> QueryFluentBuilder {
         let query = self.query(Table::State).consistent_read(true);
         let query = query.key_condition_expression(format!("mailbox_id = :mailbox AND {and}"));
         query.expression_attribute_values(":mailbox", s(mailbox))

@@ -5,8 +5,9 @@
 use jiff::Timestamp;
 use sync_core::ids::{FolderId, MailboxId};
 
-use crate::guard::{Guard, Outcome};
-use crate::items::{Revised, StateRecord, Table, n, read, s, state_item, state_key, text};
+use crate::error::StoreError;
+use crate::guard::{Guard, Outcome, Write};
+use crate::items::{Revised, StateRecord, Table, n, read, s, state_item, state_key, text, time};
 use crate::keys::{FolderKey, StateKey, attr};
 use crate::state::{Enrolment, Folder, Mailbox, SeenPage, Subscription, Timer, TimerKind};
 use crate::{Answer, Store};
@@ -28,10 +29,10 @@ impl Store {
         // Race: two enrolments of one mailbox, or an enrolment of one that syncs. The second must not set back its
         // phase and links. Both items or none: a mailbox whose first message is lost is found by its timer.
         let puts = [
-            (state_item(&created)?, Guard::Absent),
-            (state_item(&poll)?, Guard::NotNewer),
+            Write::Put(state_item(&created)?, Guard::Absent),
+            Write::Put(state_item(&poll)?, Guard::NotNewer),
         ];
-        match self.put_both(Table::State, puts).await? {
+        match self.transact(Table::State, puts).await? {
             [Outcome::Done, Outcome::Done] => Ok(Enrolment::Created(created)),
             [Outcome::Refused(Some(stored)), _] => Ok(Enrolment::Existing(read(Table::State, stored)?)),
             // Another enrolment is being written at this moment. If it is done by now, it is the one that counts.
@@ -56,7 +57,7 @@ impl Store {
     pub async fn save_mailbox(&self, mailbox: &mut Mailbox) -> Answer<()> {
         // Race: the worker records a success while an operator pauses the mailbox; or it ends a round of a mailbox
         // that has been removed meanwhile, and would bring it back.
-        self.save(mailbox, Guard::Is(attr::REV, mailbox.rev)).await
+        self.save(mailbox, Guard::Is(attr::REV, n(mailbox.rev))).await
     }
 
     /// **AP6** Saves a folder, and counts its `rev` up. With `rev` 0 the folder must be new.
@@ -72,9 +73,13 @@ impl Store {
     pub async fn delete_folder(&self, folder: &Folder) -> Answer<()> {
         let key = state_key(&folder.mailbox, &StateKey::Folder(FolderKey::of(&folder.id)));
         // Race: the folder has come back, and another worker has written its new link.
-        self.delete(Table::State, key.clone(), Guard::IsOrGone(attr::REV, folder.rev))
-            .await?
-            .or_conflict(Table::State, &key)
+        self.delete(
+            Table::State,
+            key.clone(),
+            Guard::IsOrGone(attr::REV, n(folder.rev)),
+        )
+        .await?
+        .or_conflict(Table::State, &key)
     }
 
     /// **AP8** Saves a subscription, and counts its `rev` up. With `rev` 0 it must be new.
@@ -94,7 +99,7 @@ impl Store {
         self.delete(
             Table::State,
             key.clone(),
-            Guard::IsOrGone(attr::REV, subscription.rev),
+            Guard::IsOrGone(attr::REV, n(subscription.rev)),
         )
         .await?
         .or_conflict(Table::State, &key)
@@ -109,6 +114,22 @@ impl Store {
         self.put(Table::State, item, Guard::NotNewer)
             .await?
             .or_conflict(Table::State, &key)
+    }
+
+    /// **AP41** Sets a mailbox's timer if the stored one of its kind is still due at `as_read`; says whether it was.
+    #[tracing::instrument(name = "store.ap41_set_timer_if", level = "debug", skip_all, fields(mailbox.id = %timer.mailbox))]
+    pub async fn set_timer_if(&self, timer: &Timer, as_read: Timestamp) -> Answer<bool> {
+        let item = state_item(timer)?;
+        let key = Table::State.key_of(&item);
+        // Race: the schedule puts a timer off that it has found due, while a worker has moved it to an earlier time, or
+        // has cleared it.
+        let guard = Guard::Is(attr::DUE_AT, time(as_read));
+        let done = self.put(Table::State, item, guard).await?;
+        match done.or_conflict(Table::State, &key) {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// **AP11** Clears a mailbox's timer. One that isn't set is no error.
@@ -174,6 +195,6 @@ fn at_rev(rev: u64) -> Guard {
     if rev == 0 {
         Guard::Absent
     } else {
-        Guard::Is(attr::REV, rev)
+        Guard::Is(attr::REV, n(rev))
     }
 }

@@ -46,11 +46,7 @@ async fn ap19_more_contacts_than_a_batch_holds_are_found_once_each() {
     let local = Local::start().await;
     put_new(&local.store, (0..250).map(|number| contact("ada", number))).await;
     let gone = tombstone_of(&contact("ada", 7), at(500));
-    local
-        .store
-        .put_contact(&gone, Expected::Version(1))
-        .await
-        .unwrap();
+    local.store.put_contact(&gone, Expected::Rev(1)).await.unwrap();
 
     let ids: Vec<_> = (0..300)
         .chain(0..50)
@@ -100,11 +96,7 @@ async fn ap20_pages_show_each_live_contact_once_and_no_tombstone() {
     put_new(&local.store, (0..5).map(|number| contact("bob", number))).await;
     for number in 0..90 {
         let gone = tombstone_of(&contact("ada", number), at(500));
-        local
-            .store
-            .put_contact(&gone, Expected::Version(1))
-            .await
-            .unwrap();
+        local.store.put_contact(&gone, Expected::Rev(1)).await.unwrap();
     }
     let ada = mailbox_id("ada");
     let (contacts, _) =
@@ -138,20 +130,13 @@ async fn ap21_a_contact_is_listed_in_the_folder_that_it_was_moved_to() {
         let moved = Contact {
             folder: archive.clone(),
             version: 2,
+            rev: 2,
             ..contact("ada", number)
         };
-        local
-            .store
-            .put_contact(&moved, Expected::Version(1))
-            .await
-            .unwrap();
+        local.store.put_contact(&moved, Expected::Rev(1)).await.unwrap();
     }
     let gone = tombstone_of(&contact("ada", 3), at(500));
-    local
-        .store
-        .put_contact(&gone, Expected::Version(1))
-        .await
-        .unwrap();
+    local.store.put_contact(&gone, Expected::Rev(1)).await.unwrap();
 
     let ada = mailbox_id("ada");
     let listed = async |folder: &FolderId| {
@@ -184,21 +169,13 @@ async fn ap22_changes_come_oldest_first_with_tombstones_from_a_moment_on() {
     let local = Local::start().await;
     put_new(&local.store, (0..30).map(|number| contact("ada", number))).await;
     let gone = tombstone_of(&contact("ada", 5), at(100));
-    local
-        .store
-        .put_contact(&gone, Expected::Version(1))
-        .await
-        .unwrap();
+    local.store.put_contact(&gone, Expected::Rev(1)).await.unwrap();
     let again = Contact {
         version: 2,
         changed_at: at(99),
         ..contact("ada", 28)
     };
-    local
-        .store
-        .put_contact(&again, Expected::Version(1))
-        .await
-        .unwrap();
+    local.store.put_contact(&again, Expected::Rev(1)).await.unwrap();
 
     let ada = mailbox_id("ada");
     let ask = async |after: Option<String>| {
@@ -227,11 +204,7 @@ async fn ap23_outlines_of_a_large_folder_come_in_pages_without_documents() {
     let local = Local::start().await;
     put_new(&local.store, (0..1_100).map(|number| contact("ada", number))).await;
     let gone = tombstone_of(&contact("ada", 3), at(5000));
-    local
-        .store
-        .put_contact(&gone, Expected::Version(1))
-        .await
-        .unwrap();
+    local.store.put_contact(&gone, Expected::Rev(1)).await.unwrap();
     let (ada, inbox) = (mailbox_id("ada"), FolderId::new("inbox"));
     let ask = async |after: Option<String>| {
         local
@@ -248,8 +221,8 @@ async fn ap23_outlines_of_a_large_folder_come_in_pages_without_documents() {
         .unwrap();
     let contact = contact("ada", 1);
     assert_eq!(
-        (&first.outlook_id, &first.folder, &first.change_key, first.version),
-        (&contact.outlook_id, &contact.folder, &contact.change_key, 1)
+        (&first.outlook, &first.folder, first.version, first.rev),
+        (&contact.outlook, &contact.folder, 1, 1)
     );
 }
 
@@ -268,8 +241,8 @@ async fn ap24_of_two_writers_of_a_contact_one_has_to_read_again() {
         ..first.clone()
     };
     let (one, other) = tokio::join!(
-        local.store.put_contact(&next, Expected::Version(1)),
-        local.store.put_contact(&next, Expected::Version(1))
+        local.store.put_contact(&next, Expected::Rev(1)),
+        local.store.put_contact(&next, Expected::Rev(1))
     );
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
 }
@@ -280,12 +253,8 @@ async fn ap24_a_late_worker_does_not_bring_a_deleted_contact_back() {
     let first = contact("ada", 1);
     put_new(&local.store, [first.clone()]).await;
     let gone = tombstone_of(&first, at(500));
-    local
-        .store
-        .put_contact(&gone, Expected::Version(1))
-        .await
-        .unwrap();
-    for late in [Expected::Version(1), Expected::Absent] {
+    local.store.put_contact(&gone, Expected::Rev(1)).await.unwrap();
+    for late in [Expected::Rev(1), Expected::Absent] {
         let refused = local.store.put_contact(&first, late).await;
         assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
     }
@@ -319,11 +288,7 @@ async fn ap25_a_mirror_is_erased_step_by_step_and_the_others_stay() {
     put_new(&local.store, (0..70).map(|number| contact("ada", number))).await;
     put_new(&local.store, (0..3).map(|number| contact("bob", number))).await;
     let gone = tombstone_of(&contact("ada", 3), at(500));
-    local
-        .store
-        .put_contact(&gone, Expected::Version(1))
-        .await
-        .unwrap();
+    local.store.put_contact(&gone, Expected::Rev(1)).await.unwrap();
     let ada: MailboxId = mailbox_id("ada");
     let mut steps = Vec::new();
     loop {
@@ -356,4 +321,39 @@ async fn usage_counts_requests_and_units_and_clones_share_it() {
         "a strong read of less than 4 KB: {usage:?}"
     );
     assert!(usage.write_units >= 3.0, "the item and two indexes: {usage:?}");
+}
+
+#[tokio::test]
+async fn an_edit_costs_what_the_data_model_says() {
+    let local = Local::start().await;
+    let ada = contact("ada", 1);
+    put_new(&local.store, [ada.clone()]).await;
+    let pending = crate::edited(ada.clone(), at(50));
+    let done = Contact {
+        edit: None,
+        rev: 3,
+        ..pending.clone()
+    };
+    let cost = async |contact: &Contact, rev| {
+        let before = local.store.usage();
+        local
+            .store
+            .put_contact(contact, Expected::Rev(rev))
+            .await
+            .unwrap();
+        let after = local.store.usage();
+        (
+            after.writes - before.writes,
+            after.write_units - before.write_units,
+        )
+    };
+    // The item; by-folder; by-change moves; by-pending gets it.
+    assert_eq!(cost(&pending, 1).await, (1, 5.0));
+    // The item; by-folder; by-pending loses it. Nobody can see it, so it does not move in by-change.
+    assert_eq!(cost(&done, 2).await, (1, 3.0));
+
+    let before = local.store.usage();
+    local.store.pending(&ada.mailbox, None, 100).await.unwrap();
+    let after = local.store.usage();
+    assert!(after.read_units - before.read_units <= 0.5, "keys only");
 }

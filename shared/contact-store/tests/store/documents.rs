@@ -25,7 +25,7 @@ fn with_document(number: usize, document: &Value) -> Contact {
 }
 
 /// Any JSON, with the odd ones often: edges of numbers, names that look like ours, deep nests.
-fn json() -> impl Strategy<Value = Value> {
+pub(crate) fn json() -> impl Strategy<Value = Value> {
     let text = || prop_oneof![any::<String>(), Just(String::new()), Just("$json".to_owned())];
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -128,22 +128,14 @@ async fn a_contact_too_large_for_an_item_loses_its_largest_members_by_name() {
         ..read.clone()
     };
     grown.document.insert("large".into(), "l".repeat(390_000).into());
-    local
-        .store
-        .put_contact(&grown, Expected::Version(1))
-        .await
-        .unwrap();
+    local.store.put_contact(&grown, Expected::Rev(1)).await.unwrap();
     let read = local.store.contact(&put.mailbox, &put.id).await.unwrap().unwrap();
     assert_eq!(read.omitted, ["personalNotes", "large"]);
 
     let mut small = Contact { version: 3, ..read };
     small.document.insert("personalNotes".into(), "short".into());
     small.document.insert("large".into(), "short".into());
-    local
-        .store
-        .put_contact(&small, Expected::Version(2))
-        .await
-        .unwrap();
+    local.store.put_contact(&small, Expected::Rev(2)).await.unwrap();
     let read = local.store.contact(&put.mailbox, &put.id).await.unwrap().unwrap();
     assert_eq!(read.omitted, [""; 0]);
 }

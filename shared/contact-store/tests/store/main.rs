@@ -9,11 +9,19 @@
     reason = "a fixture that fails is a test that fails"
 )]
 
+mod aliases;
+mod conflicts;
 mod contacts;
 mod cursors;
 mod documents;
+mod edits;
+mod feed;
+mod images;
 mod local;
+mod lookups;
 mod mailboxes;
+mod pending;
+mod plans;
 mod schemas;
 mod seen;
 mod subscriptions;
@@ -26,6 +34,8 @@ use contact_store::{
 use jiff::Timestamp;
 use serde_json::json;
 use sync_core::ids::{ChangeKey, ContactId, FolderId, MailboxId, OutlookId, TenantId, UserId};
+use sync_core::record::{Edit, OutlookItem, Side, Urgency, Wish};
+use sync_core::sighting::Document;
 
 /// The test's beginning plus so many seconds.
 fn at(seconds: i64) -> Timestamp {
@@ -48,6 +58,10 @@ fn mailbox(user: &str) -> Mailbox {
         last_success_at: None,
         last_error: None,
         comparison: None,
+        policy: None,
+        deletion: None,
+        creating: None,
+        linked_at: None,
         enrolled_at: at(0),
         updated_at: at(0),
         rev: 0,
@@ -109,16 +123,74 @@ fn contact(user: &str, number: usize) -> Contact {
     Contact {
         mailbox: mailbox_id(user),
         id: contact_id(user, number),
-        outlook_id: OutlookId::new(format!("AAMk{number}")),
+        outlook: Some(item(number)),
         folder: FolderId::new("inbox"),
-        change_key: ChangeKey::new(format!("EQAA{number}")),
         document: document.as_object().unwrap().clone(),
+        extras: Document::new(),
+        external_id: None,
         created_at: Some(at(-60)),
         modified_at: None,
         changed_at: at(i64::try_from(number).unwrap()),
+        changed_by: Side::Outlook,
         version: 1,
+        rev: 1,
         deleted_at: None,
         omitted: Vec::new(),
+        edit: None,
+        superseded: Vec::new(),
+        request_hash: None,
+    }
+}
+
+fn item(number: usize) -> OutlookItem {
+    OutlookItem {
+        id: OutlookId::new(format!("AAMk{number}")),
+        change_key: ChangeKey::new(format!("EQAA{number}")),
+    }
+}
+
+/// The contact with an edit of its display name that Outlook doesn't know of.
+fn edited(contact: Contact, edited_at: Timestamp) -> Contact {
+    let mut document = contact.document.clone();
+    document.insert("displayName".into(), "Countess Lovelace".into());
+    let edit = Edit {
+        wish: Wish::Save,
+        base: Some(contact.document.clone()),
+        base_folder: Some(contact.folder.clone()),
+        members: [("displayName".to_owned(), edited_at)].into(),
+        edited_at,
+        count: 1,
+        urgency: Urgency::Now,
+        hold: None,
+    };
+    Contact {
+        document,
+        edit: Some(edit),
+        changed_at: edited_at,
+        changed_by: Side::Platform,
+        version: contact.version + 1,
+        rev: contact.rev + 1,
+        ..contact
+    }
+}
+
+/// A contact that was born here, and that Outlook doesn't have yet.
+fn born_here(user: &str, external: &str) -> Contact {
+    let pending = edited(contact(user, 0), at(0));
+    Contact {
+        id: ContactId::of_external(&mailbox_id(user), external),
+        outlook: None,
+        external_id: Some(external.to_owned()),
+        request_hash: Some("abc".into()),
+        created_at: None,
+        edit: pending.edit.map(|edit| Edit {
+            base: None,
+            base_folder: None,
+            ..edit
+        }),
+        version: 1,
+        rev: 1,
+        ..pending
     }
 }
 
@@ -128,6 +200,7 @@ fn tombstone_of(contact: &Contact, deleted_at: Timestamp) -> Contact {
         changed_at: deleted_at,
         deleted_at: Some(deleted_at),
         version: contact.version + 1,
+        rev: contact.rev + 1,
         ..contact.clone()
     }
 }

@@ -13,14 +13,14 @@ use crate::{
 #[expect(clippy::needless_pass_by_value, reason = "it reads as a sentence")]
 fn is_newer<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     assert!(
-        matches!(answer, Err(StoreError::NewerSchema { schema: 2, .. })),
+        matches!(answer, Err(StoreError::NewerSchema { schema: 3, .. })),
         "{answer:?}"
     );
 }
 
 async fn make_newer(local: &Local, table: &str, user: &str) {
     local
-        .tamper(table, &mailbox_id(user), "schema", AttributeValue::N("2".into()))
+        .tamper(table, &mailbox_id(user), "schema", AttributeValue::N("3".into()))
         .await;
 }
 
@@ -99,7 +99,7 @@ async fn pages_go_on_past_items_of_a_newer_schema_and_count_them() {
     assert_eq!(lookup.contacts.len(), 6);
     is_newer(store.contact(&ada, &ids[0]).await);
     let next = tombstone_of(&contact("ada", 0), at(99));
-    is_newer(store.put_contact(&next, Expected::Version(1)).await);
+    is_newer(store.put_contact(&next, Expected::Rev(1)).await);
     is_newer(store.put_contact(&next, Expected::Absent).await);
 
     enrolled(store, "ada").await;
@@ -191,4 +191,57 @@ async fn members_that_a_later_version_adds_are_no_reason_not_to_read() {
         local.store.contact(&put.mailbox, &put.id).await.unwrap(),
         Some(put)
     );
+}
+
+#[tokio::test]
+async fn contacts_from_before_there_were_edits_are_read_and_changed() {
+    let local = Local::start().await;
+    let put = contact("ada", 1);
+    local.store.put_contact(&put, Expected::Absent).await.unwrap();
+    let mut old = local.raw(CONTACTS, &put.mailbox).await.remove(0);
+    old.insert("schema".into(), AttributeValue::N("1".into()));
+    for later in ["rev", "changed_by"] {
+        assert!(old.remove(later).is_some());
+    }
+    let old = local.client.put_item().table_name(CONTACTS).set_item(Some(old));
+    old.send().await.unwrap();
+
+    let read = local.store.contact(&put.mailbox, &put.id).await.unwrap().unwrap();
+    assert_eq!(read, Contact { rev: 0, ..put });
+    local.store.put_contact(&read, Expected::Rev(0)).await.unwrap();
+    let again = local.store.put_contact(&read, Expected::Rev(0)).await;
+    assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+    let read = local
+        .store
+        .contact(&read.mailbox, &read.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(read.rev, 1);
+}
+
+#[tokio::test]
+async fn aliases_and_conflicts_of_a_newer_schema_are_neither_followed_nor_overwritten() {
+    let local = Local::start().await;
+    let store = &local.store;
+    let (ada, grace) = (contact("ada", 1), contact("ada", 2));
+    store.put_contact(&ada, Expected::Absent).await.unwrap();
+    let alias = [contact_store::Companion::Alias(contact_id("ada", 7))];
+    store
+        .put_contact_with(&grace, Expected::Absent, &alias)
+        .await
+        .unwrap();
+    make_newer(&local, CONTACTS, "ada").await;
+    is_newer(store.contact(&ada.mailbox, &contact_id("ada", 7)).await);
+    let lookup = store
+        .contacts_by_id(&ada.mailbox, &[contact_id("ada", 7), ada.id.clone()])
+        .await
+        .unwrap();
+    assert_eq!(lookup.unreadable, [contact_id("ada", 7), ada.id.clone()].into());
+    is_newer(
+        store
+            .put_contact_with(&contact("ada", 3), Expected::Absent, &alias)
+            .await,
+    );
+    is_newer(store.put_contact(&contact("ada", 7), Expected::Absent).await);
 }

@@ -92,6 +92,27 @@ async fn ap10_a_timer_set_again_moves() {
 }
 
 #[tokio::test]
+async fn ap41_a_timer_that_was_moved_meanwhile_is_not_put_off() {
+    let local = Local::start().await;
+    let set = |second| timer("ada", TimerKind::Poll, at(second));
+    let put_off = async |as_read| local.store.set_timer_if(&set(900), at(as_read)).await.unwrap();
+    let due = async || {
+        local
+            .store
+            .oldest_due(TimerKind::Poll.into(), Shard::of(&mailbox_id("ada")))
+            .await
+            .unwrap()
+    };
+    assert!(!put_off(10).await, "there is none");
+    local.store.set_timer(&set(10)).await.unwrap();
+    local.store.set_timer(&set(20)).await.unwrap();
+    assert!(!put_off(10).await, "a worker has moved it");
+    assert_eq!(due().await, Some(at(20)));
+    assert!(put_off(20).await);
+    assert_eq!(due().await, Some(at(900)));
+}
+
+#[tokio::test]
 async fn ap11_a_cleared_timer_is_not_due() {
     let local = Local::start().await;
     let ada = mailbox_id("ada");

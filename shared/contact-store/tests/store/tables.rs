@@ -148,7 +148,9 @@ fn untagged(value: Value) -> Value {
 }
 
 #[test]
-fn the_contacts_table_streams_both_images() {
-    let stream = described("ContactsTable").stream_specification.expect("a stream");
-    assert_eq!(stream.stream_view_type, "NEW_AND_OLD_IMAGES");
+fn both_tables_stream_both_images() {
+    for table in ["ContactsTable", "StateTable"] {
+        let stream = described(table).stream_specification.expect("a stream");
+        assert_eq!(stream.stream_view_type, "NEW_AND_OLD_IMAGES");
+    }
 }

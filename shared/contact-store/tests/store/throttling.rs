@@ -73,7 +73,7 @@ async fn a_batch_get_that_was_left_undone_once_is_answered_whole() {
             );
         }
         let mut item = request["RequestItems"]["contacts"]["Keys"][0].clone();
-        item["schema"] = json!({ "N": "2" });
+        item["schema"] = json!({ "N": "3" });
         (
             200,
             json!({ "Responses": { "contacts": [item] }, "UnprocessedKeys": {} }),

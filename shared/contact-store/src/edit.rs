@@ -1,0 +1,84 @@
+//! The stored form of what is pending: `sync-core`'s edit, which has none of its own.
+//!
+//! Names and spellings only; a round trip gives the same edit, with its times cut to milliseconds.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_json::{Map, Value};
+use sync_core::ids::FolderId;
+use sync_core::record::{Edit, Hold, Urgency, Wish};
+use sync_core::sighting::Document;
+
+use crate::{document, stamp};
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    wish: Wish,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "document::option")]
+    base: Option<Document>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base_folder: Option<FolderId>,
+    // A document of texts, since a member's name may be one that an attribute can't have.
+    #[serde(default, skip_serializing_if = "Map::is_empty", with = "document")]
+    members: Map<String, Value>,
+    #[serde(with = "stamp")]
+    edited_at: Timestamp,
+    count: u64,
+    urgency: Urgency,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold>,
+}
+
+#[expect(clippy::ref_option, reason = "serde asks for this signature")]
+pub(crate) fn serialize<S: Serializer>(edit: &Option<Edit>, serializer: S) -> Result<S::Ok, S::Error> {
+    edit.as_ref().map(Stored::from).serialize(serializer)
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Edit>, D::Error> {
+    let stored = Option::<Stored>::deserialize(deserializer)?;
+    stored
+        .map(|stored| Edit::try_from(stored).map_err(D::Error::custom))
+        .transpose()
+}
+
+impl From<&Edit> for Stored {
+    fn from(edit: &Edit) -> Self {
+        let members = edit.members.iter();
+        Self {
+            wish: edit.wish,
+            base: edit.base.clone(),
+            base_folder: edit.base_folder.clone(),
+            members: members
+                .map(|(name, at)| (name.clone(), stamp::text(*at).into()))
+                .collect(),
+            edited_at: edit.edited_at,
+            count: edit.count,
+            urgency: edit.urgency,
+            hold: edit.hold.clone(),
+        }
+    }
+}
+
+impl TryFrom<Stored> for Edit {
+    type Error = jiff::Error;
+
+    fn try_from(stored: Stored) -> Result<Self, jiff::Error> {
+        let members = stored
+            .members
+            .into_iter()
+            .map(|(name, at)| Ok((name, at.as_str().unwrap_or_default().parse()?)))
+            .collect::<Result<BTreeMap<_, Timestamp>, jiff::Error>>()?;
+        Ok(Self {
+            wish: stored.wish,
+            base: stored.base,
+            base_folder: stored.base_folder,
+            members,
+            edited_at: stored.edited_at,
+            count: stored.count,
+            urgency: stored.urgency,
+            hold: stored.hold,
+        })
+    }
+}
