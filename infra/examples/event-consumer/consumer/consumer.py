@@ -1,0 +1,47 @@
+"""Keeps a copy of the contacts by their events, which come at least once and in any order.
+
+Knows two rules, and they are all that a consumer needs: an event whose version is not higher than that of the copy is
+dropped, and the versions of a removed mailbox's contacts are forgotten. docs/events has the reasons.
+"""
+
+import json
+import os
+import time
+
+import boto3
+
+REMEMBER_DELETED = 30 * 24 * 3600  # seconds: far longer than an event can be late
+
+table = boto3.resource("dynamodb").Table(os.environ.get("COPY_TABLE", "copy"))
+NEWER = "attribute_not_exists(version) OR version < :version"
+
+
+def handler(event, _context):
+    """Takes a batch of the queue; what fails of it comes again."""
+    failed = []
+    for message in event["Records"]:
+        try:
+            take(json.loads(message["body"])["detail"])
+        except Exception as error:  # whatever it is: this message comes again, the others don't
+            print(json.dumps({"message": message["messageId"], "error": type(error).__name__}))
+            failed.append({"itemIdentifier": message["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def take(event):
+    """Brings the copy up to an event, unless it is there already."""
+    data = event["data"]
+    condition = {"ConditionExpression": NEWER, "ExpressionAttributeValues": {":version": data["version"]}}
+    item = {"contact": data["contactId"], "mailbox": data["mailbox"], "version": data["version"]}
+    try:
+        if event["type"] != "outlook-contact-sync.contact.deleted.v1":
+            # Where `contact` is missing it was too large for an event: GET /v1/mailboxes/{mailbox}/contacts/{contact}.
+            document = json.dumps(data["contact"]) if "contact" in data else None
+            table.put_item(Item=item | {"document": document}, **condition)
+        elif data["because"] == "mailboxRemoved":
+            table.delete_item(Key={"contact": data["contactId"]}, **condition)
+        else:
+            # The version is remembered, so that a late event doesn't bring the contact back.
+            table.put_item(Item=item | {"ttl": int(time.time()) + REMEMBER_DELETED}, **condition)
+    except table.meta.client.exceptions.ConditionalCheckFailedException:
+        pass  # late, or seen before
