@@ -7,9 +7,12 @@ use contact_store::Contact;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sync_core::record::{Edit, Hold, OutlookItem, Refusal};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::edit::shown;
 
 /// A contact of the mirror.
 #[derive(Serialize, ToSchema)]
@@ -22,21 +25,131 @@ pub(crate) struct ContactForm {
     /// The mailbox's id.
     #[schema(pattern = "^mbx_[a-z2-7]{26}$")]
     mailbox: String,
-    /// The id of the folder that it lies in.
+    /// The caller's own id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    external_id: Option<String>,
+    /// The id of the folder that it lies in; `default` stands for the default folder until its id is known.
     folder: String,
-    /// The mirror's version: greater after each change. The `ETag` of the contact is this.
+    /// The mirror's version: greater after each change that can be seen here. The `ETag` of the contact is this.
     version: u64,
-    /// What Outlook knows it by.
-    outlook: OutlookForm,
+    /// What Outlook knows it by; absent while it is not in Outlook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    outlook: Option<OutlookForm>,
+    /// Whether Outlook has it as it is here.
+    sync: SyncForm,
     /// When the mirror last changed it.
     changed_at: Timestamp,
     /// Members of `contact` that were too large to be kept in the mirror; `*` stands for more than could be named.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     omitted: Vec<String>,
-    /// The contact's members as Outlook has them.
+    /// The contact's members: as Outlook has them, or is to have them, and with what it can't hold.
     #[schema(value_type = OutlookContact)]
     contact: Map<String, Value>,
+}
+
+/// Whether Outlook has a contact as it is here.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Sync)]
+pub(crate) struct SyncForm {
+    /// Whether it has.
+    state: SyncState,
+    /// When the contact was last edited here; absent where Outlook has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    since: Option<Timestamp>,
+    /// With the state `refused`: what Microsoft Graph said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refusal: Option<RefusalForm>,
+    /// With the state `review`: the ids of the contacts of which it may be one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    candidates: Vec<String>,
+}
+
+/// Whether Outlook has a contact as it is here, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SyncState {
+    /// It has.
+    Settled,
+    /// It will, within seconds if nothing stands in the way.
+    Pending,
+    /// It has refused the edit. Edit the contact again, retry, or discard the edit.
+    Refused,
+    /// It may have the contact already, as another one. Link the two, or create it all the same.
+    Review,
+}
+
+impl SyncState {
+    pub(crate) fn of(edit: Option<&Edit>) -> Self {
+        match edit.map(|edit| &edit.hold) {
+            None => Self::Settled,
+            Some(None) => Self::Pending,
+            Some(Some(Hold::Refused(_))) => Self::Refused,
+            Some(Some(Hold::Review { .. })) => Self::Review,
+        }
+    }
+}
+
+/// What Microsoft Graph said when it refused an edit.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Refusal)]
+pub(crate) struct RefusalForm {
+    /// When.
+    at: Timestamp,
+    /// The HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    status: Option<u16>,
+    /// Graph's code of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    code: Option<String>,
+    /// Graph's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    /// Graph's id of the request, for Microsoft's support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    request_id: Option<String>,
+}
+
+impl From<Refusal> for RefusalForm {
+    fn from(of: Refusal) -> Self {
+        Self {
+            at: of.at,
+            status: of.status,
+            code: of.code,
+            reason: of.reason,
+            request_id: of.request_id,
+        }
+    }
+}
+
+impl SyncForm {
+    fn of(edit: Option<Edit>) -> Self {
+        let mut form = Self {
+            state: SyncState::of(edit.as_ref()),
+            since: edit.as_ref().map(|edit| edit.edited_at),
+            refusal: None,
+            candidates: Vec::new(),
+        };
+        match edit.and_then(|edit| edit.hold) {
+            Some(Hold::Refused(refusal)) => form.refusal = Some(refusal.into()),
+            Some(Hold::Review { candidates }) => {
+                form.candidates = candidates.into_iter().map(Into::into).collect();
+            }
+            None => {}
+        }
+        form
+    }
 }
 
 /// What Outlook knows a contact by.
@@ -60,20 +173,27 @@ pub(crate) struct OutlookForm {
 
 impl From<Contact> for ContactForm {
     fn from(of: Contact) -> Self {
+        let outlook = |item: OutlookItem| OutlookForm {
+            id: item.id.to_string(),
+            change_key: item.change_key.to_string(),
+            created_at: of.created_at,
+            modified_at: of.modified_at,
+        };
         Self {
+            contact: shown(&of),
             id: of.id.into(),
             mailbox: of.mailbox.into(),
+            external_id: of.external_id,
             folder: of.folder.to_string(),
             version: of.version,
-            outlook: OutlookForm {
-                id: of.outlook_id.to_string(),
-                change_key: of.change_key.to_string(),
-                created_at: of.created_at,
-                modified_at: of.modified_at,
-            },
+            outlook: of.outlook.map(outlook),
+            sync: SyncForm::of(of.edit),
             changed_at: of.changed_at,
-            omitted: of.omitted,
-            contact: of.document,
+            omitted: of
+                .omitted
+                .into_iter()
+                .filter(|name| !name.starts_with("base."))
+                .collect(),
         }
     }
 }
@@ -90,8 +210,25 @@ pub(crate) struct TombstoneForm {
     version: u64,
     /// Always true.
     deleted: bool,
-    /// When the mirror learnt that the contact was deleted.
+    /// When it was deleted, or the mirror learnt of it.
     deleted_at: Timestamp,
+    /// Absent where Outlook knows. Else how it stands with telling it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    sync: Option<SyncForm>,
+}
+
+impl TombstoneForm {
+    /// Of a contact that is deleted, at this moment unless it says otherwise.
+    pub(crate) fn of(contact: Contact, now: Timestamp) -> Self {
+        Self {
+            id: contact.id.into(),
+            version: contact.version,
+            deleted: true,
+            deleted_at: contact.deleted_at.unwrap_or(now),
+            sync: contact.edit.map(|edit| SyncForm::of(Some(edit))),
+        }
+    }
 }
 
 /// An element of a list of contacts.
@@ -101,26 +238,41 @@ pub(crate) struct TombstoneForm {
 pub(crate) enum ItemForm {
     /// A contact.
     Contact(Box<ContactForm>),
-    /// Only in lists with `changedSince`.
+    /// Only in lists with `changedSince` or `sync`, and in the feed of changes.
     Deleted(TombstoneForm),
 }
 
 impl From<Contact> for ItemForm {
     fn from(of: Contact) -> Self {
         match of.deleted_at {
-            Some(deleted_at) => Self::Deleted(TombstoneForm {
-                id: of.id.into(),
-                version: of.version,
-                deleted: true,
-                deleted_at,
-            }),
+            Some(at) => Self::Deleted(TombstoneForm::of(of, at)),
             None => Self::Contact(Box::new(of.into())),
         }
     }
 }
 
 /// Describes a contact's members as Outlook has them.
-struct OutlookContact;
+pub(crate) struct OutlookContact;
+
+/// The members that Outlook documents: who writes another one that reads alike has misspelt it.
+pub(crate) const KNOWN: [&str; 36] = known();
+
+const fn known() -> [&'static str; 36] {
+    let mut all = ["emailAddresses"; 36];
+    let mut at = 1;
+    let lists: [&[&'static str]; 5] = [&TEXTS, &LISTS, &ADDRESSES, &EMAILS, &["birthday"]];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut one = 0;
+        while one < lists[list].len() {
+            all[at] = lists[list][one];
+            at += 1;
+            one += 1;
+        }
+        list += 1;
+    }
+    all
+}
 
 const TEXTS: [&str; 23] = [
     "assistantName",

@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 use lambda_http::RequestExt;
 
 use crate::Api;
-use crate::problem::{Cause, Kind, Problem};
+use crate::failure::Cause;
+use crate::problem::{Kind, Problem};
 
 /// The id under which the log knows a request: Lambda's own, or a random one where there is no Lambda.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 //! Knows how tenants, users and folders are written. It must not ask Microsoft Graph whether they exist: enrolment
 //! answers at once, and the worker finds out (the mailbox's phase tells).
 
-use contact_store::FolderScope;
+use contact_store::{FolderScope, Phase};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sync_core::ids::{MailboxId, TenantId, UserId};
@@ -33,6 +33,22 @@ pub(crate) struct EnrolmentForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     folders: Option<FoldersForm>,
+    /// `paused` to look at a plan first, or to bring contacts in: nothing is read and nothing is written until the mailbox
+    /// is resumed. Of a mailbox that is enrolled already it changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, default = "now")]
+    start: Option<StartName>,
+}
+
+/// How a mailbox begins.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Start)]
+enum StartName {
+    /// The first sync begins at once.
+    Now,
+    /// It waits until the mailbox is resumed.
+    Paused,
 }
 
 /// A choice of contact folders.
@@ -61,6 +77,7 @@ pub(crate) struct Enrolment {
     pub(crate) tenant: TenantId,
     pub(crate) user: UserId,
     pub(crate) scope: FolderScope,
+    pub(crate) phase: Phase,
 }
 
 impl Enrolment {
@@ -78,15 +95,29 @@ impl Enrolment {
             include.dedup();
             FolderScope::Only(include)
         });
+        let start = members.optional_text("start", start);
         members.finish();
         match (tenant, user) {
-            (Some(tenant), Some(user)) if errors.is_empty() => Ok(Self { tenant, user, scope }),
+            (Some(tenant), Some(user)) if errors.is_empty() => Ok(Self {
+                tenant,
+                user,
+                scope,
+                phase: start.unwrap_or(Phase::Enrolled),
+            }),
             _ => Err(Problem::invalid(errors)),
         }
     }
 
     pub(crate) fn mailbox(&self) -> MailboxId {
         MailboxId::derive(&self.tenant, &self.user)
+    }
+}
+
+fn start(text: &str) -> Result<Phase, &'static str> {
+    match text {
+        "now" => Ok(Phase::Enrolled),
+        "paused" => Ok(Phase::Paused),
+        _ => Err("must be now or paused"),
     }
 }
 

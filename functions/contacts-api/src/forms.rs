@@ -1,4 +1,4 @@
-//! The forms of mailboxes and folders in answers.
+//! The forms of mailboxes in answers.
 //!
 //! Knows how what is stored is shown: which of it is anybody's business, under which names. Delta links, cursors and
 //! revisions are nobody's. It must not decide anything.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use contact_store::{
-    Comparison, Cursor, Folder, LastError, Mailbox, MailboxState, Page, Phase, Subscription,
+    Comparison, Folder, LastError, Mailbox, MailboxState, Page, PendingCount, Phase, Subscription,
     UnavailableReason,
 };
 use jiff::Timestamp;
@@ -14,6 +14,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::enrolment::FoldersForm;
+use crate::folder_forms::{FolderState, state};
+use crate::policy::{ConflictPolicyName, DeletionPolicyName};
+
+/// A Lambda answers with 6 MB at most, and puts the body into JSON once more, which makes it longer. Contacts with long
+/// notes reach this long before they reach the longest page, which is then asked for again at half its length.
+pub(crate) const LARGEST_ANSWER: usize = 4_000_000;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,7 +39,7 @@ pub(crate) struct PageForm<T> {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
-fn is_zero(count: &u64) -> bool {
+pub(crate) fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -110,6 +116,14 @@ pub(crate) struct MailboxForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     folders: Option<FoldersForm>,
+    /// Who gets his way where both sides have changed the same; absent: as the deployment says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    conflict_policy: Option<ConflictPolicyName>,
+    /// Who gets his way where one side has deleted what the other has edited; absent: as the deployment says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    deletion_policy: Option<DeletionPolicyName>,
     /// Where the mailbox stands.
     phase: PhaseName,
     /// With the phase `unavailable`: why.
@@ -245,6 +259,8 @@ impl From<Mailbox> for MailboxForm {
             tenant: of.tenant.to_string(),
             user: of.user.to_string(),
             folders: FoldersForm::of(of.scope),
+            conflict_policy: of.policy.map(Into::into),
+            deletion_policy: of.deletion.map(Into::into),
             phase: (&of.phase).into(),
             unavailable,
             last_success_at: of.last_success_at,
@@ -267,6 +283,34 @@ pub(crate) struct MailboxStateForm {
     progress: ProgressForm,
     /// The change notification subscriptions: one for each folder in scope.
     subscriptions: SubscriptionsForm,
+    /// The contacts that Outlook does not have as they are here.
+    pending: PendingForm,
+}
+
+/// How many contacts Outlook does not have as they are here.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Pending)]
+pub(crate) struct PendingForm {
+    /// Single edits on their way.
+    now: u64,
+    /// Edits of many on their way, after the single ones.
+    backfill: u64,
+    /// Contacts that have moved, and whose old items are still to be deleted in Outlook.
+    cleanup: u64,
+    /// Those that wait for a person: refused, or to be reviewed.
+    held: u64,
+}
+
+impl From<PendingCount> for PendingForm {
+    fn from(of: PendingCount) -> Self {
+        Self {
+            now: of.now,
+            backfill: of.backfill,
+            cleanup: of.cleanup,
+            held: of.held,
+        }
+    }
 }
 
 /// How far a full reading has come.
@@ -297,12 +341,13 @@ pub(crate) struct SubscriptionsForm {
     failing: usize,
 }
 
-impl From<MailboxState> for MailboxStateForm {
-    fn from(of: MailboxState) -> Self {
+impl MailboxStateForm {
+    pub(crate) fn of(of: MailboxState, pending: PendingCount) -> Self {
         Self {
             mailbox: of.mailbox.into(),
             progress: progress(&of.folders),
             subscriptions: subscriptions(&of.subscriptions),
+            pending: pending.into(),
         }
     }
 }
@@ -327,73 +372,5 @@ fn subscriptions(all: &[Subscription]) -> SubscriptionsForm {
             .iter()
             .filter(|subscription| subscription.attempts > 0)
             .count(),
-    }
-}
-
-/// A contact folder.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Folder)]
-pub(crate) struct FolderForm {
-    /// Its id in Outlook.
-    id: String,
-    /// Its display name.
-    name: String,
-    /// The id of the folder that it lies in; absent at the top.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    parent: Option<String>,
-    /// True for the folder that Outlook calls Contacts.
-    is_default: bool,
-    /// True where its contacts are synced.
-    in_scope: bool,
-    /// How far its contacts have been read.
-    state: FolderState,
-    /// Contacts seen in the current or last full reading.
-    contacts_seen: u64,
-    /// When its contacts were last up to date; absent while they are being read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    synced_at: Option<Timestamp>,
-}
-
-/// How far a folder's contacts have been read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-enum FolderState {
-    /// Not begun.
-    Unstarted,
-    /// All of them are being read.
-    Reading,
-    /// Read to the end; changes follow.
-    Synced,
-}
-
-fn state(cursor: &Cursor) -> FolderState {
-    match cursor {
-        Cursor::Unstarted => FolderState::Unstarted,
-        Cursor::Round { full: true, .. } => FolderState::Reading,
-        Cursor::Round { full: false, .. } | Cursor::Settled { .. } => FolderState::Synced,
-    }
-}
-
-impl From<Folder> for FolderForm {
-    fn from(of: Folder) -> Self {
-        let synced_at = match of.cursor {
-            Cursor::Settled {
-                round_finished_at, ..
-            } => Some(round_finished_at),
-            Cursor::Unstarted | Cursor::Round { .. } => None,
-        };
-        Self {
-            id: of.id.to_string(),
-            state: state(&of.cursor),
-            name: of.name,
-            parent: of.parent.map(|parent| parent.to_string()),
-            is_default: of.is_default,
-            in_scope: of.in_scope,
-            contacts_seen: of.contacts_seen,
-            synced_at,
-        }
     }
 }

@@ -1,24 +1,46 @@
-//! The API of operators and outside systems: enrol mailboxes, watch them, read their contacts.
+//! The API of operators and outside systems: enrol mailboxes, watch them, read and write their contacts.
 //!
 //! An axum router. `main.rs` serves it behind a function URL with AWS signatures, a local stack serves the same one.
 //! Who may call is decided before a request gets here (IAM). The API reads and writes the store and sends jobs; it
-//! must not know Microsoft Graph.
+//! must not know Microsoft Graph. A change of a contact is one conditional write, and no message: the table's stream is
+//! the outbox.
 //!
-//! Drill down: [`router`] -> `edge` (what every request goes through) -> `mailboxes`, `contacts`, `service` (the
-//! resources) -> `read`, `enrolment` (what comes in), `phase` (what is permitted), `forms`, `contact_forms`,
-//! `problem` (what goes out).
+//! Drill down: [`router`] -> `edge` (what every request goes through) -> the resources: `mailboxes`, `policy`, `plan`;
+//! `contacts`, `contact_writes`, `bulk`, `held`, `feed`; `conflicts`; `service` -> `read`, `paths`, `queries`,
+//! `precondition`, `cards`, `enrolment`, `asked`, `valid` (what comes in), `phase`, `edit`, `link`, `settle` (what becomes
+//! of it, purely), `write` (how it is written), `*_forms`, `problem`, `failure` (what goes out).
 
+mod asked;
+mod bulk;
+mod cards;
+mod conflict_forms;
+mod conflicts;
 mod contact_forms;
+mod contact_writes;
 mod contacts;
 mod edge;
+mod edit;
 mod enrolment;
+mod failure;
+mod feed;
+mod folder_forms;
 mod forms;
+mod held;
+mod link;
 mod mailboxes;
 mod openapi;
+mod paths;
 mod phase;
+mod plan;
+mod policy;
+mod precondition;
 mod problem;
+mod queries;
 mod read;
 mod service;
+mod settle;
+mod valid;
+mod write;
 
 use std::sync::Arc;
 
@@ -33,7 +55,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::problem::{Kind, Problem};
 
-/// Far more than the longest valid body: a hundred folders, each with a path of a kilobyte.
+/// Longer than any valid body but those of many contacts, which have a limit of their own (`bulk`).
 const LONGEST_BODY: usize = 256 * 1024;
 
 /// What the API works with.
@@ -73,5 +95,12 @@ fn described() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::blank())
         .merge(mailboxes::routes())
         .merge(contacts::routes())
+        .merge(contact_writes::routes())
+        .merge(bulk::routes())
+        .merge(held::routes())
+        .merge(feed::routes())
+        .merge(conflicts::routes())
+        .merge(policy::routes())
+        .merge(plan::routes())
         .merge(service::routes())
 }

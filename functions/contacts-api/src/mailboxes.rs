@@ -19,13 +19,17 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::edge::RequestId;
 use crate::enrolment::{Enrolment, EnrolmentForm};
-use crate::forms::{FolderForm, MailboxForm, MailboxStateForm, PageForm};
+use crate::failure::Failure;
+use crate::folder_forms::FolderForm;
+use crate::forms::{MailboxForm, MailboxStateForm, PageForm};
+use crate::paths::InMailbox;
 use crate::phase::{Action, Verdict, judge};
-use crate::problem::{Failure, Kind, Problem};
-use crate::read::{Body, InMailbox, PageQuery};
+use crate::problem::{Kind, Problem};
+use crate::queries::PageQuery;
+use crate::read::Body;
 
 /// The worker writes the mailbox's record at page ends, so to lose this many races in a row is no race any more.
-const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: usize = 5;
 
 /// A new or resumed mailbox whose messages are lost, and whose caller doesn't repeat the request, is found by its timer.
 const FIRST_POLL: Duration = Duration::from_mins(5);
@@ -42,7 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
 
 /// Enrol a mailbox
 ///
-/// The first sync begins at once; the mailbox's state tells how far it is. Enrolling it again with the same settings
+/// The first sync begins at once, unless it is to start paused; the mailbox's state tells how far it is. Enrolling it again with the same settings
 /// changes nothing.
 #[utoipa::path(
     post, path = "/v1/mailboxes",
@@ -88,12 +92,16 @@ fn fresh(api: &Api, wanted: Enrolment) -> Mailbox {
         tenant: wanted.tenant,
         user: wanted.user,
         scope: wanted.scope,
-        phase: Phase::Enrolled,
+        phase: wanted.phase,
         folder_link: None,
         folders_listed_at: None,
         last_success_at: None,
         last_error: None,
         comparison: None,
+        policy: None,
+        deletion: None,
+        creating: None,
+        linked_at: None,
         enrolled_at: now,
         updated_at: now,
         rev: 0,
@@ -151,7 +159,8 @@ async fn read(
         .mailbox_state(&mailbox)
         .await?
         .ok_or(Kind::MailboxNotFound)?;
-    Ok(Json(state.into()))
+    let pending = api.store.pending_count(&mailbox).await?;
+    Ok(Json(MailboxStateForm::of(state, pending)))
 }
 
 /// List a mailbox's folders
@@ -282,14 +291,14 @@ async fn remove(
     Ok(accepted(mailbox))
 }
 
-type Accepted = (StatusCode, Json<MailboxForm>);
+pub(crate) type Accepted = (StatusCode, Json<MailboxForm>);
 
-fn accepted(mailbox: Mailbox) -> Accepted {
+pub(crate) fn accepted(mailbox: Mailbox) -> Accepted {
     (StatusCode::ACCEPTED, Json(mailbox.into()))
 }
 
 /// Moves the mailbox into the phase that `action` asks for, against whatever the worker writes at the same time.
-async fn enter(api: &Api, id: &MailboxId, action: Action) -> Result<Mailbox, Failure> {
+pub(crate) async fn enter(api: &Api, id: &MailboxId, action: Action) -> Result<Mailbox, Failure> {
     let mut lost = Failure::from(Kind::TryAgain);
     for _ in 0..ATTEMPTS {
         let mut mailbox = api.store.mailbox(id).await?.ok_or(Kind::MailboxNotFound)?;

@@ -42,7 +42,11 @@ pub(crate) fn blank() -> OpenApi {
             ),
             tag(
                 "contacts",
-                "The mirror: what Outlook has, readable without Outlook.",
+                "The mirror: what Outlook has or is to have, readable and writable without Outlook.",
+            ),
+            tag(
+                "conflicts",
+                "What both sides had changed, who got his way, and deciding otherwise.",
             ),
             tag("service", "The API itself."),
         ]))
@@ -56,8 +60,9 @@ fn info() -> Info {
         .title("outlook-contact-sync")
         .version("1")
         .description(Some(
-            "Keeps the Outlook contacts of many mailboxes in a mirror, and serves the mirror. \
-             Requests are idempotent: any of them may be repeated. Every error is a problem (RFC 9457).",
+            "Keeps the Outlook contacts of many mailboxes equal to a mirror, and serves the mirror. Any request may be \
+             repeated: a contact is created once under its external id or its Idempotency-Key, and changed by who has \
+             seen its present version. Every error is a problem (RFC 9457).",
         ))
         .license(Some(
             LicenseBuilder::new()

@@ -13,6 +13,8 @@ pub(crate) enum Action {
     Resume,
     /// Compare the mailbox with the mirror.
     Resync,
+    /// Find out what a first sync would do.
+    Plan,
     /// Delete its subscriptions and erase its mirror.
     Remove,
 }
@@ -52,6 +54,11 @@ pub(crate) fn judge(action: Action, phase: &Phase, synced: bool) -> Verdict {
         (Action::Resync, Phase::Unavailable { .. }) => {
             Refuse("Microsoft Graph refuses the mailbox: resume it first")
         }
+
+        (Action::Plan, Phase::Enrolled | Phase::Syncing | Phase::Live | Phase::Paused) => Stay,
+        (Action::Plan, Phase::Unavailable { .. }) => {
+            Refuse("Microsoft Graph refuses the mailbox: resume it first")
+        }
     }
 }
 
@@ -76,29 +83,35 @@ mod tests {
             unavailable,
             Phase::Removing,
         ];
-        let mut table = String::from("phase        synced  pause     resume    resync    remove");
+        let mut table = String::from("phase        synced  pause     resume    resync    plan      remove");
         for (phase, synced) in phases.iter().flat_map(|phase| [(phase, false), (phase, true)]) {
-            let verdicts = [Action::Pause, Action::Resume, Action::Resync, Action::Remove]
-                .map(|action| format!("{:<10}", told(&judge(action, phase, synced))));
+            let verdicts = [
+                Action::Pause,
+                Action::Resume,
+                Action::Resync,
+                Action::Plan,
+                Action::Remove,
+            ]
+            .map(|action| format!("{:<10}", told(&judge(action, phase, synced))));
             let synced = if synced { "yes" } else { "no" };
             let row = format!("{:<13}{synced:<8}{}", name(phase), verdicts.concat());
             table.push('\n');
             table.push_str(row.trim_end());
         }
         let expected = "\
-phase        synced  pause     resume    resync    remove
-Enrolled     no      Paused    stay      stay      Removing
-Enrolled     yes     Paused    stay      stay      Removing
-Syncing      no      Paused    stay      stay      Removing
-Syncing      yes     Paused    stay      stay      Removing
-Live         no      Paused    stay      stay      Removing
-Live         yes     Paused    stay      stay      Removing
-Paused       no      stay      Enrolled  refuse    Removing
-Paused       yes     stay      Live      refuse    Removing
-Unavailable  no      Paused    Enrolled  refuse    Removing
-Unavailable  yes     Paused    Live      refuse    Removing
-Removing     no      refuse    refuse    refuse    stay
-Removing     yes     refuse    refuse    refuse    stay";
+phase        synced  pause     resume    resync    plan      remove
+Enrolled     no      Paused    stay      stay      stay      Removing
+Enrolled     yes     Paused    stay      stay      stay      Removing
+Syncing      no      Paused    stay      stay      stay      Removing
+Syncing      yes     Paused    stay      stay      stay      Removing
+Live         no      Paused    stay      stay      stay      Removing
+Live         yes     Paused    stay      stay      stay      Removing
+Paused       no      stay      Enrolled  refuse    stay      Removing
+Paused       yes     stay      Live      refuse    stay      Removing
+Unavailable  no      Paused    Enrolled  refuse    refuse    Removing
+Unavailable  yes     Paused    Live      refuse    refuse    Removing
+Removing     no      refuse    refuse    refuse    refuse    stay
+Removing     yes     refuse    refuse    refuse    refuse    stay";
         assert_eq!(table, expected, "{table}");
     }
 

@@ -1,19 +1,17 @@
 //! Every answer that is not a success: problem details (RFC 9457).
 //!
-//! Knows the kinds of problem, their status codes, and how causes inside become answers outside. It must not know
-//! a resource. What went wrong *inside* (a source, a chain of them) is for the log alone: [`crate::edge`] takes it
-//! off the response and puts the request's id there instead.
+//! Knows the kinds of problem and their status codes. It must not know a resource, nor what went wrong inside
+//! (`failure.rs`).
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::num::NonZeroU64;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contact_store::StoreError;
 use jiff::Timestamp;
-use job_queue::QueueError;
 use serde::{Serialize, Serializer};
+use sync_core::ids::ContactId;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema, openapi::RefOr};
 
@@ -61,6 +59,8 @@ kinds! {
     MalformedBody BAD_REQUEST "malformed-body" "The body is not a JSON object"
     /// The cursor is not one that this list has given.
     InvalidCursor BAD_REQUEST "invalid-cursor" "The cursor is not valid"
+    /// The contacts of the body can't be read in their own format; `errors` names every property that is wrong.
+    UnreadableCards BAD_REQUEST "unreadable-cards" "The contacts can't be read"
     /// Nothing has this path.
     NoSuchResource NOT_FOUND "no-such-resource" "Nothing has this path"
     /// No mailbox with this id is enrolled.
@@ -69,19 +69,43 @@ kinds! {
     ContactNotFound NOT_FOUND "contact-not-found" "No such contact"
     /// The contact was deleted in Outlook; `deletedAt` tells when the mirror learnt of it.
     ContactDeleted NOT_FOUND "contact-deleted" "The contact was deleted"
+    /// No conflict with this id was recorded, or it was too long ago.
+    ConflictNotFound NOT_FOUND "conflict-not-found" "No such conflict"
+    /// No plan has been made, or it was dropped.
+    PlanNotFound NOT_FOUND "plan-not-found" "There is no plan"
+    /// None of the media types that `Accept` names.
+    NotAcceptable NOT_ACCEPTABLE "not-acceptable" "There is no such representation"
     /// The resource exists, but not with this method; the `Allow` header names those it has.
     MethodNotAllowed METHOD_NOT_ALLOWED "method-not-allowed" "The resource has no such method"
     /// The mailbox is enrolled already, with other settings.
     EnrolledOtherwise CONFLICT "enrolled-otherwise" "The mailbox is enrolled with other settings"
     /// The mailbox's phase doesn't permit it; `phase` tells the phase.
     NotInThisPhase CONFLICT "not-in-this-phase" "The mailbox's phase does not permit it"
+    /// Another contact has this external id; `contact` names it.
+    ExternalIdTaken CONFLICT "external-id-taken" "Another contact has this external id"
+    /// The mailbox's folders have not been listed yet: leave `folder` out, or wait.
+    FoldersUnknown CONFLICT "folders-unknown" "The mailbox's folders are not known yet"
+    /// The contact waits for nobody's decision, or for another one.
+    NotHeld CONFLICT "not-held" "The contact does not wait for this"
+    /// The two contacts can't be made one.
+    NotLinkable CONFLICT "not-linkable" "The contacts can't be made one"
+    /// The conflict was settled before.
+    AlreadySettled CONFLICT "already-settled" "The conflict was settled before"
+    /// The contact has another version than `If-Match` says; `version` tells which.
+    StaleVersion PRECONDITION_FAILED "stale-version" "The contact has another version"
     /// The body is longer than any valid one.
     BodyTooLarge PAYLOAD_TOO_LARGE "body-too-large" "The body is too large"
-    /// The body must be `application/json`.
-    UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body must be application/json"
+    /// The contact is larger than the mirror can keep.
+    ContactTooLarge PAYLOAD_TOO_LARGE "contact-too-large" "The contact is too large"
+    /// The body's media type is none that this method takes; `detail` names those that it takes.
+    UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body has another media type"
+    /// The `Idempotency-Key` came before, with another request.
+    KeyUsedOtherwise UNPROCESSABLE_ENTITY "key-used-otherwise" "The key came with another request"
+    /// A change of a contact needs `If-Match`: the `ETag` that it is based on, or `*`.
+    PreconditionRequired PRECONDITION_REQUIRED "precondition-required" "If-Match is required"
     /// A fault on this side; the log has the cause under `requestId`.
     Internal INTERNAL_SERVER_ERROR "internal" "Internal error"
-    /// No room at the moment. Every request is idempotent: repeat it after `Retry-After` seconds.
+    /// No room at the moment: repeat the request after `Retry-After` seconds.
     TryAgain SERVICE_UNAVAILABLE "try-again" "Try again"
 }
 
@@ -122,11 +146,11 @@ pub(crate) struct Problem {
     /// What it is this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    detail: Option<String>,
+    detail: Option<Box<str>>,
     /// Every member and parameter that is not valid, 100 at most.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    errors: Vec<FieldError>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<FieldError>, required = false)]
+    errors: Box<[FieldError]>,
     /// The phase that doesn't permit it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -135,13 +159,21 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     deleted_at: Option<Timestamp>,
+    /// The version that the contact has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, nullable = false)]
+    version: Option<NonZeroU64>,
+    /// The contact that stands in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    contact: Option<Box<str>>,
     /// Under this id the log tells the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    request_id: Option<String>,
+    request_id: Option<Box<str>>,
 }
 
-/// One member or parameter that is not valid.
+/// One member, parameter or header that is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// The member's place in the body: a JSON Pointer (RFC 6901).
@@ -152,8 +184,44 @@ pub(crate) struct FieldError {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) parameter: Option<String>,
+    /// The header's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) header: Option<&'static str>,
     /// What is wrong with it.
     pub(crate) detail: String,
+}
+
+impl FieldError {
+    /// Of a member of the body.
+    pub(crate) fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: Some(pointer.into()),
+            parameter: None,
+            header: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// Of a query parameter.
+    pub(crate) fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: None,
+            parameter: Some(name.into()),
+            header: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// Of a header.
+    pub(crate) fn header(name: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: None,
+            parameter: None,
+            header: Some(name),
+            detail: detail.into(),
+        }
+    }
 }
 
 impl Problem {
@@ -163,9 +231,11 @@ impl Problem {
             title: kind.title(),
             status: kind.status().as_u16(),
             detail: None,
-            errors: Vec::new(),
+            errors: Box::default(),
             phase: None,
             deleted_at: None,
+            version: None,
+            contact: None,
             request_id: None,
         }
     }
@@ -173,7 +243,7 @@ impl Problem {
     pub(crate) fn invalid(mut errors: Vec<FieldError>) -> Self {
         errors.truncate(MOST_ERRORS);
         Self {
-            errors,
+            errors: errors.into(),
             ..Self::new(Kind::InvalidRequest)
         }
     }
@@ -185,6 +255,34 @@ impl Problem {
         }
     }
 
+    /// The same with another kind.
+    pub(crate) fn of_kind(self, kind: Kind) -> Self {
+        Self {
+            kind,
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            ..self
+        }
+    }
+
+    pub(crate) fn stale(version: u64) -> Self {
+        Self {
+            version: NonZeroU64::new(version),
+            ..Self::new(Kind::StaleVersion)
+        }
+    }
+
+    pub(crate) fn external_id_taken(by: &ContactId) -> Self {
+        Self {
+            contact: Some(by.as_str().into()),
+            ..Self::new(Kind::ExternalIdTaken)
+        }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
     pub(crate) fn not_in_phase(phase: PhaseName, detail: &str) -> Self {
         Self {
             phase: Some(phase),
@@ -194,14 +292,14 @@ impl Problem {
 
     pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
         Self {
-            detail: Some(detail.into()),
+            detail: Some(detail.into().into()),
             ..self
         }
     }
 
     pub(crate) fn request_id(self, id: &str) -> Self {
         Self {
-            request_id: Some(id.to_owned()),
+            request_id: Some(id.into()),
             ..self
         }
     }
@@ -217,74 +315,5 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         response
-    }
-}
-
-/// Why a request was not fulfilled: the client's problem, or a cause on this side that the client doesn't see.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Told as it is.
-    Told(Box<Problem>),
-    /// Told as the kind alone; the cause goes to the log.
-    Inside(Kind, Arc<dyn std::error::Error + Send + Sync>),
-}
-
-/// The cause of a failure inside, carried by its response as an extension to the place where it is logged.
-#[derive(Clone, Debug)]
-pub(crate) struct Cause {
-    pub(crate) kind: Kind,
-    pub(crate) error: Arc<dyn std::error::Error + Send + Sync>,
-}
-
-impl Failure {
-    pub(crate) fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Inside(Kind::Internal, Arc::new(error))
-    }
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Told(Box::new(problem))
-    }
-}
-
-impl From<Kind> for Failure {
-    fn from(kind: Kind) -> Self {
-        Problem::new(kind).into()
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::InvalidCursor => Kind::InvalidCursor.into(),
-            StoreError::Conflict { .. } | StoreError::Throttled | StoreError::Unavailable(_) => {
-                Self::Inside(Kind::TryAgain, Arc::new(error))
-            }
-            StoreError::NewerSchema { .. }
-            | StoreError::Corrupt { .. }
-            | StoreError::TooLarge { .. }
-            | StoreError::Unwritable { .. } => Self::Inside(Kind::Internal, Arc::new(error)),
-        }
-    }
-}
-
-impl From<QueueError> for Failure {
-    /// What was written stays written; the repeated request sends the messages again.
-    fn from(error: QueueError) -> Self {
-        Self::Inside(Kind::TryAgain, Arc::new(error))
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Told(problem) => problem.into_response(),
-            Self::Inside(kind, error) => {
-                let mut response = Problem::new(kind).into_response();
-                response.extensions_mut().insert(Cause { kind, error });
-                response
-            }
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading requests: bodies, query parameters, ids in paths.
+//! Reading requests: bodies and query parameters.
 //!
 //! Knows how a value of a request becomes a typed one, and collects *every* error on the way, each with its place.
 //! It must not know what the values are for. Members and parameters that nobody asked for are errors too: a
@@ -9,53 +9,79 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::extract::{FromRequest, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use jiff::Timestamp;
 use serde_json::{Map, Value};
-use sync_core::ids::{ContactId, MailboxId};
-use utoipa::IntoParams;
 
 use crate::problem::{FieldError, Kind, Problem};
 
+const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
 /// A body that is a JSON object.
 pub(crate) struct Body(pub(crate) Map<String, Value>);
+
+/// A body that is a JSON Merge Patch (RFC 7396) of an object: null takes a member away.
+pub(crate) struct Patch(pub(crate) Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(Kind::UnsupportedMediaType));
+        if media_type(request.headers()) != JSON {
+            return Err(unsupported(&[JSON]));
         }
-        // The only other reason, a connection that breaks off, has nobody left to read the answer.
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|_| Problem::new(Kind::BodyTooLarge))?;
-        // serde_json's message on a syntax error tells the place, and nothing of the content.
-        let value = serde_json::from_slice(&bytes)
-            .map_err(|error| Problem::new(Kind::MalformedBody).detail(error.to_string()))?;
-        match value {
-            Value::Object(members) => Ok(Self(members)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Err(Problem::new(Kind::MalformedBody))
-            }
+        object(&bytes(request, state).await?).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Patch {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if media_type(request.headers()) != MERGE_PATCH {
+            return Err(unsupported(&[MERGE_PATCH]));
+        }
+        object(&bytes(request, state).await?).map(Self)
+    }
+}
+
+pub(crate) fn unsupported(supported: &[&str]) -> Problem {
+    Problem::new(Kind::UnsupportedMediaType).detail(format!("it must be {}", supported.join(" or ")))
+}
+
+/// The whole body.
+pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    // The only other reason, a connection that breaks off, has nobody left to read the answer.
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|_| Problem::new(Kind::BodyTooLarge))
+}
+
+/// Any JSON.
+pub(crate) fn json(bytes: &[u8]) -> Result<Value, Problem> {
+    // serde_json's message on a syntax error tells the place, and nothing of the content.
+    serde_json::from_slice(bytes).map_err(|error| Problem::new(Kind::MalformedBody).detail(error.to_string()))
+}
+
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match json(bytes)? {
+        Value::Object(members) => Ok(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(Problem::new(Kind::MalformedBody))
         }
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// The media type of the body, in lower case and without parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
     let value = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .eq_ignore_ascii_case("application/json")
+    let essence = value.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
 }
 
 /// The members of a JSON object, each read once; those left over are errors.
@@ -85,6 +111,43 @@ impl<'e> Members<'e> {
         read.map_err(|detail| self.error(name, detail)).ok()
     }
 
+    /// A text that may be absent.
+    pub(crate) fn optional_text<T>(
+        &mut self,
+        name: &str,
+        read: fn(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        if self.values.contains_key(name) {
+            self.text(name, read)
+        } else {
+            None
+        }
+    }
+
+    /// A text that may be absent, or null: then the outer is some and the inner none.
+    #[expect(clippy::option_option, reason = "absent and null differ")]
+    pub(crate) fn nullable_text<T>(
+        &mut self,
+        name: &str,
+        read: fn(&str) -> Result<T, &'static str>,
+    ) -> Option<Option<T>> {
+        if self.values.get(name) == Some(&Value::Null) {
+            self.values.remove(name);
+            return Some(None);
+        }
+        self.optional_text(name, read).map(Some)
+    }
+
+    /// The members of an object that must be there, whatever they are.
+    pub(crate) fn document(&mut self, name: &str) -> Map<String, Value> {
+        match self.values.remove(name) {
+            Some(Value::Object(members)) => return members,
+            None => self.error(name, "is required"),
+            Some(_) => self.error(name, "must be an object"),
+        }
+        Map::new()
+    }
+
     /// An object that may be absent.
     pub(crate) fn object(&mut self, name: &str) -> Option<Members<'_>> {
         let Value::Object(values) = self.values.remove(name)? else {
@@ -98,6 +161,18 @@ impl<'e> Members<'e> {
         })
     }
 
+    /// A list that must be there, and hold one element at least and `most` at most.
+    pub(crate) fn list(&mut self, name: &str, most: usize) -> Vec<Value> {
+        let detail = match self.values.remove(name) {
+            Some(Value::Array(list)) if (1..=most).contains(&list.len()) => return list,
+            Some(Value::Array(_)) => format!("must have 1 to {most} elements"),
+            Some(_) => "must be a list".to_owned(),
+            None => "is required".to_owned(),
+        };
+        self.error(name, &detail);
+        Vec::new()
+    }
+
     /// A list of texts that must be there, and hold one at least and `most` at most.
     pub(crate) fn texts<T>(
         &mut self,
@@ -105,16 +180,7 @@ impl<'e> Members<'e> {
         most: usize,
         read: fn(&str) -> Result<T, &'static str>,
     ) -> Vec<T> {
-        let list = match self.values.remove(name) {
-            Some(Value::Array(list)) if (1..=most).contains(&list.len()) => Ok(list),
-            Some(Value::Array(_)) => Err(format!("must have 1 to {most} elements")),
-            Some(_) => Err("must be a list".to_owned()),
-            None => Err("is required".to_owned()),
-        };
-        let list = list.unwrap_or_else(|detail| {
-            self.error(name, &detail);
-            Vec::new()
-        });
+        let list = self.list(name, most);
         let list = list.iter().enumerate().filter_map(|(index, value)| {
             let read = value.as_str().ok_or("must be a text").and_then(read);
             read.map_err(|detail| self.error(&format!("{name}/{index}"), detail))
@@ -127,25 +193,17 @@ impl<'e> Members<'e> {
     pub(crate) fn finish(mut self) {
         for name in std::mem::take(&mut self.values).keys() {
             let at = pointer(&self.at, name);
-            self.errors.push(FieldError {
-                pointer: Some(at),
-                parameter: None,
-                detail: "is not known".to_owned(),
-            });
+            self.errors.push(FieldError::at(at, "is not known"));
         }
     }
 
     fn error(&mut self, path: &str, detail: &str) {
         let at = format!("{}/{path}", self.at);
-        self.errors.push(FieldError {
-            pointer: Some(at),
-            parameter: None,
-            detail: detail.to_owned(),
-        });
+        self.errors.push(FieldError::at(at, detail));
     }
 }
 
-fn pointer(at: &str, name: &str) -> String {
+pub(crate) fn pointer(at: &str, name: &str) -> String {
     format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
@@ -185,6 +243,11 @@ impl Parameters {
             .ok()
     }
 
+    /// Whether the parameter was sent.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// Whatever is left has no business here.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for name in std::mem::take(&mut self.values).keys() {
@@ -197,175 +260,7 @@ impl Parameters {
         }
     }
 
-    fn error(&mut self, name: &str, detail: String) {
-        self.errors.push(FieldError {
-            pointer: None,
-            parameter: Some(name.to_owned()),
-            detail,
-        });
+    pub(crate) fn error(&mut self, name: &str, detail: String) {
+        self.errors.push(FieldError::parameter(name, detail));
     }
-}
-
-/// How many items a page has.
-#[derive(Clone, Copy)]
-pub(crate) struct Limit(u16);
-
-impl Limit {
-    const MOST: u16 = 500;
-}
-
-impl From<Limit> for usize {
-    fn from(limit: Limit) -> Self {
-        limit.0.into()
-    }
-}
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(100)
-    }
-}
-
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let limit = text.parse().ok().filter(|limit| (1..=Self::MOST).contains(limit));
-        limit
-            .map(Self)
-            .ok_or_else(|| format!("must be a number from 1 to {}", Self::MOST))
-    }
-}
-
-/// Which page of a list.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageQuery {
-    /// How many items, at most.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
-    pub(crate) limit: Limit,
-    /// `next` of the page before; absent for the first page.
-    pub(crate) cursor: Option<String>,
-}
-
-impl PageQuery {
-    fn read(parameters: &mut Parameters) -> Self {
-        Self {
-            limit: parameters.get("limit").unwrap_or_default(),
-            cursor: parameters.get("cursor"),
-        }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let mut parameters = Parameters::of(parts)?;
-        let page = Self::read(&mut parameters);
-        parameters.finish().map(|()| page)
-    }
-}
-
-/// Which contacts of a mailbox.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ContactsQuery {
-    /// How many items, at most. A page may hold fewer, or none, and yet have a `next`.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
-    pub(crate) limit: Limit,
-    /// `next` of the page before; absent for the first page. The other parameters stay the same from page to page.
-    pub(crate) cursor: Option<String>,
-    /// Only contacts in the folder with this id.
-    pub(crate) folder: Option<String>,
-    /// Only what has changed in the mirror at this moment or later, oldest change first; deleted contacts are then
-    /// in the list too, as tombstones.
-    #[param(rename = "changedSince", format = DateTime)]
-    pub(crate) changed_since: Option<Timestamp>,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for ContactsQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let mut parameters = Parameters::of(parts)?;
-        let PageQuery { limit, cursor } = PageQuery::read(&mut parameters);
-        let folder = parameters.get("folder");
-        let since: Option<Since> = parameters.get("changedSince");
-        parameters.finish()?;
-        Ok(Self {
-            limit,
-            cursor,
-            folder,
-            changed_since: since.map(|Since(moment)| moment),
-        })
-    }
-}
-
-/// A moment whose error says what to write, not where the parser stopped.
-struct Since(Timestamp);
-
-impl FromStr for Since {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| "must be a date and time of RFC 3339, as in 2026-11-23T06:41:00Z")
-    }
-}
-
-/// A mailbox in a path. What can't be an id names nothing: 404.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct InMailbox {
-    /// The mailbox's id.
-    #[param(value_type = String, pattern = "^mbx_[a-z2-7]{26}$")]
-    pub(crate) mailbox: MailboxId,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for InMailbox {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let mailbox = in_path(parts, state, "mailbox", Kind::MailboxNotFound).await?;
-        Ok(Self { mailbox })
-    }
-}
-
-/// A contact in a path.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct InContact {
-    /// The mailbox's id.
-    #[param(value_type = String, pattern = "^mbx_[a-z2-7]{26}$")]
-    pub(crate) mailbox: MailboxId,
-    /// The contact's id.
-    #[param(value_type = String, pattern = "^con_[a-z2-7]{26}$")]
-    pub(crate) contact: ContactId,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for InContact {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let InMailbox { mailbox } = InMailbox::from_request_parts(parts, state).await?;
-        let contact = in_path(parts, state, "contact", Kind::ContactNotFound).await?;
-        Ok(Self { mailbox, contact })
-    }
-}
-
-async fn in_path<S: Send + Sync, T: FromStr>(
-    parts: &mut Parts,
-    state: &S,
-    name: &str,
-    otherwise: Kind,
-) -> Result<T, Problem> {
-    let values = RawPathParams::from_request_parts(parts, state).await.ok();
-    let value = values
-        .as_ref()
-        .and_then(|values| values.iter().find(|(key, _)| *key == name));
-    value
-        .and_then(|(_, text)| text.parse().ok())
-        .ok_or_else(|| Problem::new(otherwise))
 }

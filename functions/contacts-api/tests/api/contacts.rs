@@ -2,14 +2,21 @@
 
 use contact_store::{Contact, Expected};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sync_core::ids::{ChangeKey, ContactId, FolderId, MailboxId, OutlookId};
+use sync_core::record::{OutlookItem, Side};
 
 use crate::mailboxes::enrol_ada;
 use crate::world::World;
 
 /// Puts a contact into the mirror, as the worker does.
-async fn mirror(api: &World, mailbox: &MailboxId, name: &str, folder: &str, changed_at: &str) -> Contact {
+pub(crate) async fn mirror(
+    api: &World,
+    mailbox: &MailboxId,
+    name: &str,
+    folder: &str,
+    changed_at: &str,
+) -> Contact {
     let outlook_id = OutlookId::new(format!("AAkA{name}"));
     let document = json!({
         "displayName": name,
@@ -24,16 +31,25 @@ async fn mirror(api: &World, mailbox: &MailboxId, name: &str, folder: &str, chan
     let contact = Contact {
         mailbox: mailbox.clone(),
         id: ContactId::derive(mailbox, &outlook_id),
-        outlook_id,
+        outlook: Some(OutlookItem {
+            id: outlook_id,
+            change_key: ChangeKey::new("EQAAABYA"),
+        }),
         folder: FolderId::new(folder),
-        change_key: ChangeKey::new("EQAAABYA"),
         document,
+        extras: Map::new(),
+        external_id: None,
         created_at: Some("2026-01-02T03:04:05Z".parse().unwrap()),
         modified_at: Some("2026-02-03T04:05:06Z".parse().unwrap()),
         changed_at: time(changed_at),
+        changed_by: Side::Outlook,
         version: 1,
+        rev: 1,
         deleted_at: None,
         omitted: Vec::new(),
+        edit: None,
+        superseded: Vec::new(),
+        request_hash: None,
     };
     api.store.put_contact(&contact, Expected::Absent).await.unwrap();
     contact
@@ -44,7 +60,7 @@ async fn delete(api: &World, contact: &Contact, at: &str) {
     (gone.version, gone.changed_at, gone.deleted_at) = (contact.version + 1, time(at), Some(time(at)));
     gone.document = serde_json::Map::new();
     api.store
-        .put_contact(&gone, Expected::Version(contact.version))
+        .put_contact(&gone, Expected::Rev(contact.rev))
         .await
         .unwrap();
 }
@@ -78,6 +94,7 @@ async fn a_contact_is_shown_as_outlook_has_it_with_its_version_as_etag() {
                 "createdAt": "2026-01-02T03:04:05Z",
                 "modifiedAt": "2026-02-03T04:05:06Z",
             },
+            "sync": {"state": "settled"},
             "changedAt": "2026-11-23T07:00:00Z",
             "contact": {
                 "displayName": "Grace",
@@ -167,7 +184,7 @@ async fn contacts_are_listed_by_page_by_folder_and_by_change() {
     assert_eq!(zoned[0]["id"], late.id.as_str(), "at this moment or later");
 }
 
-async fn all(api: &World, path: &str) -> Vec<Value> {
+pub(crate) async fn all(api: &World, path: &str) -> Vec<Value> {
     let mut items = Vec::new();
     let mut next = path.to_owned();
     loop {
@@ -181,7 +198,7 @@ async fn all(api: &World, path: &str) -> Vec<Value> {
     }
 }
 
-fn names(items: &[Value]) -> Vec<&str> {
+pub(crate) fn names(items: &[Value]) -> Vec<&str> {
     items
         .iter()
         .map(|item| item["contact"]["displayName"].as_str().unwrap_or("deleted"))
@@ -198,10 +215,7 @@ async fn a_page_that_would_be_too_large_for_a_lambda_is_made_shorter() {
             .document
             .insert("personalNotes".to_owned(), json!("n".repeat(360_000)));
         contact.version = 2;
-        api.store
-            .put_contact(&contact, Expected::Version(1))
-            .await
-            .unwrap();
+        api.store.put_contact(&contact, Expected::Rev(1)).await.unwrap();
     }
     let path = format!("/v1/mailboxes/{mailbox}/contacts?folder=top");
     let first = api.get(&path).await.expect(200).body;

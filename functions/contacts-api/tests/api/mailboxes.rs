@@ -26,7 +26,7 @@ async fn put_in_phase(api: &World, phase: Phase) {
     change(api, |mailbox| mailbox.phase = phase).await;
 }
 
-async fn change(api: &World, change: impl FnOnce(&mut Mailbox)) {
+pub(crate) async fn change(api: &World, change: impl FnOnce(&mut Mailbox)) {
     let mut mailbox = api.store.mailbox(&ada()).await.unwrap().unwrap();
     change(&mut mailbox);
     api.store.save_mailbox(&mut mailbox).await.unwrap();

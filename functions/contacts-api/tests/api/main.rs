@@ -6,9 +6,18 @@
     reason = "the tests' own helpers: a failure here is a failed test"
 )]
 
+mod bulk;
+mod cards;
+mod conflicts;
 mod contacts;
+mod creating;
 mod description;
+mod editing;
+mod following;
+mod held;
+mod invalid;
 mod lambda;
 mod mailboxes;
+mod policies;
 mod problems;
 mod world;

@@ -101,7 +101,7 @@ async fn every_error_of_a_query_is_told_at_once_with_its_parameter() {
     }
 }
 
-fn errors(answer: &Answer) -> Vec<String> {
+pub(crate) fn errors(answer: &Answer) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let errors = answer.body["errors"].as_array().unwrap().iter();
     let mut errors: Vec<_> = errors

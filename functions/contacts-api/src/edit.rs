@@ -1,0 +1,414 @@
+//! What becomes of a contact's record when the platform changes it: one place for all the bookkeeping of an edit.
+//!
+//! Pure: a record and a wish in, a record out. It must not know requests, nor how a record is stored.
+//!
+//! - The version counts what somebody can see: the members, the folder, the external id, and whether it is deleted.
+//! - An edit is what Outlook has yet to be told. What only the mirror keeps (a fourth e-mail address) makes none.
+//! - Only the worker ends an edit. Even one that is taken back stays, since a push of it may be under way: the worker
+//!   sees that Outlook agrees, and sends nothing. What is held is not under way: there a discard ends it.
+
+use std::collections::BTreeMap;
+
+use contact_store::Contact;
+use jiff::Timestamp;
+use sync_core::ids::{ContactId, FolderId, MailboxId};
+use sync_core::members::{Kind, differing, kind, same, wire};
+use sync_core::rebase::FOLDER;
+use sync_core::record::{Edit, Hold, Side, Urgency, Wish};
+use sync_core::shape::{Shape, split, whole};
+use sync_core::sighting::Document;
+
+/// What a contact is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Wanted {
+    /// All its members: those that Outlook can hold, and the others.
+    pub(crate) whole: Document,
+    /// Its folder.
+    pub(crate) folder: FolderId,
+    /// True where somebody has named the folder.
+    pub(crate) folder_chosen: bool,
+    /// The caller's own id of it. One that it has is never taken away.
+    pub(crate) external_id: Option<String>,
+}
+
+/// When, and how soon Outlook is to have it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Occasion {
+    pub(crate) now: Timestamp,
+    pub(crate) urgency: Urgency,
+}
+
+/// A contact as whoever uses the API sees it.
+pub(crate) fn shown(of: &Contact) -> Document {
+    whole(&of.document, &of.extras)
+}
+
+/// A contact that there was none of.
+pub(crate) fn create(
+    mailbox: &MailboxId,
+    id: ContactId,
+    wanted: Wanted,
+    request_hash: String,
+    on: Occasion,
+) -> Contact {
+    let nothing = Document::new();
+    let Shape { document, extras } = split(normal(wanted.whole, &nothing, &nothing), &nothing);
+    let members = edited(&document, &nothing, wanted.folder_chosen, on.now);
+    Contact {
+        mailbox: mailbox.clone(),
+        id,
+        outlook: None,
+        folder: wanted.folder,
+        document,
+        extras,
+        external_id: wanted.external_id,
+        created_at: None,
+        modified_at: None,
+        changed_at: on.now,
+        changed_by: Side::Platform,
+        version: 1,
+        rev: 0,
+        deleted_at: None,
+        omitted: Vec::new(),
+        edit: Some(first(None, members, on)),
+        superseded: Vec::new(),
+        request_hash: Some(request_hash),
+    }
+}
+
+/// The contact as it is wanted; `None` where it is so already.
+pub(crate) fn replace(of: &Contact, wanted: Wanted, on: Occasion) -> Option<Contact> {
+    let before = shown(of);
+    let Shape { document, extras } = split(normal(wanted.whole, &before, &of.document), of.base());
+    let external_id = of.external_id.clone().or(wanted.external_id);
+    if whole(&document, &extras) == before && wanted.folder == of.folder && external_id == of.external_id {
+        return None;
+    }
+    let is_moved = wanted.folder != of.folder;
+    let fresh = edited(&document, &of.document, is_moved, on.now);
+    let edit = match &of.edit {
+        edit if fresh.is_empty() => edit.clone(),
+        Some(edit) => Some(further(edit, fresh, &document, on)),
+        None => Some(first(Some(of), fresh, on)),
+    };
+    Some(Contact {
+        folder: wanted.folder,
+        document,
+        extras,
+        external_id,
+        edit,
+        ..changed(of, on.now)
+    })
+}
+
+/// A deleted contact that is wanted again.
+///
+/// Of a tombstone Outlook has nothing: it is created there anew. A delete that Outlook has not confirmed becomes an
+/// edit, whatever has come of it meanwhile.
+pub(crate) fn revive(of: &Contact, wanted: Wanted, request_hash: String, on: Occasion) -> Contact {
+    let nothing = Document::new();
+    let (held, outlook) = match &of.edit {
+        Some(_) if of.outlook.is_some() => (of.base().clone(), of.outlook.clone()),
+        Some(_) | None => (nothing.clone(), None),
+    };
+    let Shape { document, extras } = split(normal(wanted.whole, &nothing, &nothing), &held);
+    let members = edited(&document, &held, wanted.folder_chosen, on.now);
+    let edit = match &of.edit {
+        Some(edit) => Edit {
+            wish: Wish::Save,
+            members,
+            ..counted(edit, on)
+        },
+        None => first(None, members, on),
+    };
+    let is_known = outlook.is_some();
+    Contact {
+        outlook,
+        folder: wanted.folder,
+        document,
+        extras,
+        external_id: of.external_id.clone().or(wanted.external_id),
+        created_at: of.created_at.filter(|_| is_known),
+        modified_at: of.modified_at.filter(|_| is_known),
+        deleted_at: None,
+        omitted: Vec::new(),
+        edit: Some(edit),
+        request_hash: Some(request_hash),
+        ..changed(of, on.now)
+    }
+}
+
+/// The contact deleted. Its members stay until Outlook has confirmed: somebody may have changed them there.
+///
+/// One that was never seen in Outlook may be there all the same, if the answer to its creation was lost: the worker
+/// finds out.
+pub(crate) fn delete(of: &Contact, on: Occasion) -> Contact {
+    let edit = match &of.edit {
+        Some(edit) => Edit {
+            hold: None,
+            ..counted(edit, on)
+        },
+        None => first(Some(of), BTreeMap::new(), on),
+    };
+    Contact {
+        deleted_at: Some(on.now),
+        edit: Some(Edit {
+            wish: Wish::Delete,
+            ..edit
+        }),
+        ..changed(of, on.now)
+    }
+}
+
+/// The held edit, to be tried again.
+pub(crate) fn release(of: &Contact, edit: &Edit, on: Occasion) -> Contact {
+    Contact {
+        edit: Some(Edit {
+            hold: None,
+            ..counted(edit, on)
+        }),
+        ..of.clone()
+    }
+}
+
+/// The contact without its held edit: as Outlook has it, or gone if it never was there.
+pub(crate) fn discard(of: &Contact, edit: &Edit, now: Timestamp) -> Contact {
+    let settled = Contact {
+        edit: None,
+        ..changed(of, now)
+    };
+    let (Some(base), Some(_)) = (&edit.base, &of.outlook) else {
+        return Contact {
+            deleted_at: Some(of.deleted_at.unwrap_or(now)),
+            document: Document::new(),
+            extras: Document::new(),
+            omitted: Vec::new(),
+            ..settled
+        };
+    };
+    Contact {
+        document: base.clone(),
+        folder: edit.base_folder.clone().unwrap_or_else(|| of.folder.clone()),
+        deleted_at: None,
+        // What was left out of the base alone is now left out of the contact.
+        omitted: of
+            .omitted
+            .iter()
+            .map(|name| name.strip_prefix("base.").unwrap_or(name).to_owned())
+            .collect(),
+        ..settled
+    }
+}
+
+fn changed(of: &Contact, now: Timestamp) -> Contact {
+    Contact {
+        changed_at: now,
+        changed_by: Side::Platform,
+        version: of.version + 1,
+        ..of.clone()
+    }
+}
+
+/// An edit of a contact that had none; of `None`, of one that Outlook doesn't have.
+fn first(of: Option<&Contact>, members: BTreeMap<String, Timestamp>, on: Occasion) -> Edit {
+    let known = of.filter(|of| of.outlook.is_some());
+    Edit {
+        wish: Wish::Save,
+        base: known.map(|of| of.document.clone()),
+        base_folder: known.map(|of| of.folder.clone()),
+        members,
+        edited_at: on.now,
+        count: 1,
+        urgency: on.urgency,
+        hold: None,
+    }
+}
+
+/// An edit on top of one that is pending. A contact under review stays there: to save it would make a second one.
+fn further(edit: &Edit, fresh: BTreeMap<String, Timestamp>, document: &Document, on: Occasion) -> Edit {
+    let mut members = edit.members.clone();
+    members.extend(fresh);
+    if let Some(base) = &edit.base {
+        // What has been taken back is no edit of that member any more.
+        members.retain(|name, _| name == FOLDER || !same(name, base.get(name), document.get(name)));
+    }
+    Edit {
+        members,
+        hold: match &edit.hold {
+            Some(Hold::Review { .. }) => edit.hold.clone(),
+            Some(Hold::Refused(_)) | None => None,
+        },
+        ..counted(edit, on)
+    }
+}
+
+fn counted(edit: &Edit, on: Occasion) -> Edit {
+    Edit {
+        edited_at: on.now,
+        count: edit.count + 1,
+        // Who waited before still waits.
+        urgency: edit.urgency.min(on.urgency),
+        ..edit.clone()
+    }
+}
+
+/// The members in which the documents differ, and the folder if it was chosen, each edited now.
+fn edited(
+    document: &Document,
+    before: &Document,
+    folder: bool,
+    now: Timestamp,
+) -> BTreeMap<String, Timestamp> {
+    let names = differing(document, before).into_iter();
+    names
+        .chain(folder.then(|| FOLDER.to_owned()))
+        .map(|name| (name, now))
+        .collect()
+}
+
+/// What is wanted, in the spelling of what there is where both mean the same. Members that Outlook makes by itself, or
+/// that only Outlook knows, stay.
+fn normal(wanted: Document, before: &Document, outlooks: &Document) -> Document {
+    let mut normal = Document::new();
+    for (name, value) in before {
+        let kept = match kind(name) {
+            Kind::Derived => Some(value),
+            Kind::Text | Kind::Date | Kind::Address | Kind::Texts | Kind::Emails | Kind::Unknown
+                if same(name, wanted.get(name), Some(value)) =>
+            {
+                Some(value)
+            }
+            Kind::Unknown if !wanted.contains_key(name) => outlooks.get(name),
+            Kind::Text | Kind::Date | Kind::Address | Kind::Texts | Kind::Emails | Kind::Unknown => None,
+        };
+        if let Some(kept) = kept {
+            normal.insert(name.clone(), kept.clone());
+        }
+    }
+    for (name, value) in wanted {
+        let value = match kind(&name) {
+            Kind::Derived => continue,
+            // One spelling, and it is Outlook's.
+            Kind::Date => wire(&name, Some(&value)),
+            Kind::Text | Kind::Address | Kind::Texts | Kind::Emails | Kind::Unknown => value,
+        };
+        if !same(&name, Some(&value), before.get(&name)) {
+            normal.insert(name, value);
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use sync_core::ids::{ChangeKey, OutlookId, TenantId, UserId};
+    use sync_core::record::OutlookItem;
+
+    fn at(second: i64, urgency: Urgency) -> Occasion {
+        Occasion {
+            now: Timestamp::from_second(second).unwrap(),
+            urgency,
+        }
+    }
+
+    fn wanted(whole: Document) -> Wanted {
+        Wanted {
+            whole,
+            folder: FolderId::new("top"),
+            folder_chosen: false,
+            external_id: None,
+        }
+    }
+
+    fn born(whole: Document) -> Contact {
+        let mailbox = MailboxId::derive(&TenantId::new("contoso.com"), &UserId::new("ada@contoso.com"));
+        let id = ContactId::of_external(&mailbox, "crm-1");
+        create(&mailbox, id, wanted(whole), String::new(), at(1, Urgency::Now))
+    }
+
+    /// As the worker leaves it when Outlook has it.
+    fn settled(whole: Document) -> Contact {
+        Contact {
+            edit: None,
+            outlook: Some(OutlookItem {
+                id: OutlookId::new("AAkA1"),
+                change_key: ChangeKey::new("k1"),
+            }),
+            ..born(whole)
+        }
+    }
+
+    fn documents() -> impl Strategy<Value = Document> {
+        let values = prop::sample::select(vec![
+            json!(null),
+            json!(""),
+            json!("Ada"),
+            json!(" Ada "),
+            json!("1815-12-10"),
+            json!([]),
+            json!(["1", "2", "3"]),
+            json!(["3", "4"]),
+            json!({}),
+            json!({"city": "London"}),
+            json!([{"address": "a@x.org"}, {"address": "b@x.org", "name": "B"}, {"address": "c@x.org"}, {"address": "d@x.org"}]),
+            json!([{"address": "D@x.org"}]),
+        ]);
+        let names = prop::sample::select(vec![
+            "givenName",
+            "birthday",
+            "homeAddress",
+            "businessPhones",
+            "categories",
+            "emailAddresses",
+            "vCard",
+        ]);
+        prop::collection::btree_map(names.prop_map(str::to_owned), values, 0..6)
+            .prop_map(|members| members.into_iter().collect())
+    }
+
+    fn set(document: &Document) -> Vec<(&String, &Value)> {
+        document
+            .iter()
+            .filter(|(name, value)| !sync_core::members::is_blank(name, Some(value)))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_and_sent_back_is_no_change(before in documents()) {
+            for contact in [born(before.clone()), settled(before)] {
+                prop_assert_eq!(replace(&contact, wanted(shown(&contact)), at(2, Urgency::Now)), None);
+            }
+        }
+
+        #[test]
+        fn a_contact_becomes_what_is_wanted_and_outlook_is_told_only_what_it_lacks(
+            before in documents(), after in documents(), is_settled: bool,
+        ) {
+            let contact = if is_settled { settled(before) } else { born(before) };
+            let Some(edited) = replace(&contact, wanted(after.clone()), at(2, Urgency::Backfill)) else {
+                return Ok(());
+            };
+            prop_assert_eq!(edited.version, contact.version + 1);
+            let shown = shown(&edited);
+            for (name, value) in set(&after) {
+                // A list that is too long for Outlook may come in another order.
+                let is_there = sync_core::members::holds(name, Some(value), shown.get(name));
+                prop_assert!(is_there, "{} of {:?} in {:?}", name, after, shown);
+            }
+            prop_assert_eq!(set(&shown).len(), set(&after).len());
+            match &edited.edit {
+                None => prop_assert!(is_settled && differing(&edited.document, &contact.document).is_empty()),
+                Some(edit) => {
+                    prop_assert_eq!(edit.base.as_ref(), is_settled.then_some(&contact.document));
+                    let lacking = differing(&edited.document, edit.base.as_ref().unwrap_or(&Document::new()));
+                    prop_assert!(lacking.iter().all(|name| edit.members.contains_key(name)));
+                    prop_assert_eq!(edit.urgency, if is_settled { Urgency::Backfill } else { Urgency::Now });
+                }
+            }
+        }
+    }
+}
