@@ -9,10 +9,13 @@ use graph_client::HttpTransport;
 use job_queue::{JobQueue, LifecycleQueue};
 use lambda_boot::{SecretReader, Vars, VarsError};
 use sync_engine::boot::{BootError, GraphConfig};
-use sync_engine::{Engine, Settings};
+use sync_engine::{Arbiter, Engine, Settings};
 
 /// How long the Graph credentials are kept before they are read again.
 const SECRETS_FOR: Duration = Duration::from_mins(15);
+
+/// How long the operator's function for conflicts is waited for, unless the environment says otherwise.
+const ARBITER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the environment says.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Config {
     lifecycle_queue: String,
     graph: GraphConfig,
     settings: Settings,
+    arbiter: Option<String>,
+    arbiter_patience: Duration,
 }
 
 impl Config {
@@ -42,6 +47,10 @@ impl Config {
                 lifecycle_queue: vars.required("LIFECYCLE_QUEUE_URL"),
                 graph,
                 settings,
+                arbiter: vars.optional("CONFLICT_FUNCTION_ARN"),
+                arbiter_patience: vars
+                    .optional("CONFLICT_TIMEOUT_SECONDS")
+                    .map_or(ARBITER_PATIENCE, Duration::from_secs),
             }
         })
     }
@@ -51,13 +60,19 @@ impl Config {
         let aws = lambda_boot::aws_config().await;
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
         let secrets = Arc::new(SecretReader::new(secrets, ambient.clone(), SECRETS_FOR));
-        let store = Store::new(aws_sdk_dynamodb::Client::new(&aws), self.tables);
+        let store = Store::new(aws_sdk_dynamodb::Client::new(&aws), self.tables)
+            .keeping_tombstones(self.settings.tombstones_for)
+            .keeping_conflicts(self.settings.conflicts_for);
+        let arbiter = self
+            .arbiter
+            .map(|function| Arbiter::new(aws_sdk_lambda::Client::new(&aws), function, self.arbiter_patience));
         let sqs = aws_sdk_sqs::Client::new(&aws);
         Ok(Engine {
             graph: Arc::new(self.graph.connect(secrets, ambient.clone())?),
-            store: Arc::new(store.keeping_tombstones(self.settings.tombstones_for)),
+            store: Arc::new(store),
             work: Arc::new(JobQueue::new(sqs.clone(), self.work_queue)),
             lifecycle: Arc::new(LifecycleQueue::new(sqs, self.lifecycle_queue)),
+            arbiter,
             ambient,
             settings: self.settings,
         })

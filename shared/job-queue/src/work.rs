@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sync_core::ids::{MailboxId, SubscriptionId};
+use sync_core::ids::{ContactId, MailboxId, SubscriptionId};
 
 /// Work for one mailbox. The message group is the mailbox, so jobs of a mailbox run one after the other.
 ///
@@ -35,6 +35,20 @@ pub enum WorkJob {
         /// When it was asked for; a comparison that began later has answered it.
         requested_at: Timestamp,
     },
+    /// Bring edits made here to Outlook.
+    Push {
+        /// Whose contacts.
+        mailbox: MailboxId,
+        /// Those that were edited. Whatever else is pending is pushed with them, so an empty list means all.
+        contacts: Vec<ContactId>,
+    },
+    /// Find out what a first sync would do, and do nothing.
+    Plan {
+        /// Whose contacts.
+        mailbox: MailboxId,
+        /// When it was asked for; a plan that was begun later has answered it.
+        requested_at: Timestamp,
+    },
     /// Delete the subscriptions at Graph and erase the mirror.
     Remove {
         /// Whose contacts.
@@ -49,6 +63,8 @@ impl WorkJob {
             Self::Changed { mailbox, .. }
             | Self::Sync { mailbox, .. }
             | Self::Compare { mailbox, .. }
+            | Self::Push { mailbox, .. }
+            | Self::Plan { mailbox, .. }
             | Self::Remove { mailbox } => mailbox,
         }
     }

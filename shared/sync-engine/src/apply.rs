@@ -5,14 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contact_store::{Contact, Expected, StoreError};
+use contact_store::{Companion, Contact, Expected, StoreError};
 use futures_util::{StreamExt, stream};
 use graph_client::Transport;
 use sync_core::ids::{ContactId, FolderId, OutlookId};
+use sync_core::record::{self, OutlookItem};
 use sync_core::sighting::{Absence, Sighting, Source, Verdict, judge, judge_absence};
 
 use crate::Trouble;
 use crate::convert::{Shown, known};
+use crate::meet::Meeting;
 use crate::round::RoundPage;
 use crate::session::Session;
 
@@ -33,6 +35,8 @@ pub(crate) enum Effect {
 pub(crate) struct Write {
     pub(crate) contact: Contact,
     pub(crate) expected: Expected,
+    /// What is written with it or not at all.
+    pub(crate) companions: Vec<Companion>,
     pub(crate) effect: Effect,
 }
 
@@ -70,10 +74,12 @@ impl<T: Transport> Session<'_, T> {
             } else if removed.contains_key(id)
                 || doubled.contains(id)
                 || !shown.folder.as_ref().is_some_and(|it| self.is_synced(it))
+                || (stored.is_none() && self.mailbox.creating.is_some())
             {
+                // The last: it may be one that a worker has created before it died. Its stamp tells.
                 doubtful.push((id.clone(), shown.outlook_id.clone()));
             } else {
-                match self.write_for(shown, stored, source) {
+                match self.write_for(shown, stored, source).await {
                     Ok(Some(write)) => writes.push(write),
                     Ok(None) => self.report.unchanged += 1,
                     Err(NotEnough) => doubtful.push((id.clone(), shown.outlook_id.clone())),
@@ -81,7 +87,10 @@ impl<T: Transport> Session<'_, T> {
             }
         }
         for (id, outlook_id) in removed.iter().filter(|(id, _)| !shown.contains_key(id)) {
-            match judge_absence(mirror.contacts.get(id).map(known), folder) {
+            // One that the contact has left behind is none of its business any more.
+            let stored = mirror.contacts.get(id);
+            let stored = stored.filter(|it| it.outlook.as_ref().is_some_and(|item| item.id == *outlook_id));
+            match judge_absence(stored.and_then(known), folder) {
                 Absence::Verify => doubtful.push((id.clone(), outlook_id.clone())),
                 Absence::Ignore => self.report.unchanged += 1,
             }
@@ -93,15 +102,26 @@ impl<T: Transport> Session<'_, T> {
     }
 
     /// The write that a sighting leads to, if any.
-    pub(crate) fn write_for(
-        &self,
+    pub(crate) async fn write_for(
+        &mut self,
         shown: &Shown,
         stored: Option<&Contact>,
         source: Source,
     ) -> Result<Option<Write>, NotEnough> {
         let sighting = shown.sighting().ok_or(NotEnough)?;
-        let has_moved = stored.is_some_and(|stored| stored.folder != *sighting.folder);
-        let (document, effect) = match judge(stored.map(known), sighting, source) {
+        let known = match relation(stored, shown, sighting.folder) {
+            Relation::Itself => stored.and_then(known),
+            Relation::Newcomer => None,
+            Relation::LeftBehind => return Ok(None),
+            Relation::Revenant => {
+                // Somebody has taken it out of Deleted Items. Its contact lives on as another item.
+                self.report.unreadable += 1;
+                tracing::warn!(contact.id = %shown.id, "an item that a contact had left is back in Outlook");
+                return Ok(None);
+            }
+        };
+        let has_moved = known.is_some_and(|known| known.folder != sighting.folder);
+        let (document, effect) = match judge(known, sighting, source) {
             Verdict::Insert(document) => (document, Effect::Insert),
             Verdict::Update(document) if has_moved => (document, Effect::Move),
             Verdict::Update(document) => (document, Effect::Update),
@@ -109,49 +129,62 @@ impl<T: Transport> Session<'_, T> {
             Verdict::Unchanged => return Ok(None),
             Verdict::Verify(_) => return Err(NotEnough),
         };
-        let contact = Contact {
-            mailbox: self.mailbox.id.clone(),
-            id: shown.id.clone(),
-            outlook_id: shown.outlook_id.clone(),
-            folder: sighting.folder.clone(),
-            change_key: sighting.change_key.clone(),
-            document,
-            created_at: shown.created_at.or_else(|| stored.and_then(|it| it.created_at)),
-            modified_at: shown.modified_at.or_else(|| stored.and_then(|it| it.modified_at)),
-            changed_at: self.now(),
-            version: stored.map_or(0, |stored| stored.version) + 1,
-            deleted_at: None,
-            // What a delta row leaves out is left out still.
-            omitted: match (source, stored) {
-                (Source::Delta, Some(stored)) => stored.omitted.clone(),
-                (Source::Delta | Source::Full | Source::Read, _) => Vec::new(),
+        let meeting = Meeting {
+            shown,
+            item: OutlookItem {
+                id: shown.outlook_id.clone(),
+                change_key: sighting.change_key.clone(),
+            },
+            seen: record::Shown {
+                document: &document,
+                folder: sighting.folder,
+                modified_at: shown.modified_at,
             },
         };
-        Ok(Some(Write {
-            contact,
-            expected: expected(stored),
-            effect,
-        }))
+        let mut write = self.take_in(stored, &meeting, effect).await;
+        // A delta row carries what has changed: what was left out for its size still is.
+        if source != Source::Delta {
+            write.contact.omitted = Vec::new();
+        }
+        Ok(Some(write))
     }
 
-    /// Writes, a few at a time. Gives back those that somebody else came before: they have to be looked at again.
+    /// Writes, a few at a time. Gives back those that somebody else came before, with the items they are about: they have
+    /// to be looked at again.
     pub(crate) async fn write_all(
         &mut self,
         writes: Vec<Write>,
     ) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
+        let items: BTreeMap<ContactId, Option<OutlookId>> = writes
+            .iter()
+            .map(|write| {
+                (
+                    write.contact.id.clone(),
+                    write.contact.outlook.as_ref().map(|item| item.id.clone()),
+                )
+            })
+            .collect();
+        let overtaken = self.write_each(writes).await?;
+        let items = items.into_iter().filter(|(id, _)| overtaken.contains(id));
+        Ok(items.filter_map(|(id, item)| Some((id, item?))).collect())
+    }
+
+    /// The same, for whoever knows what to look at.
+    pub(crate) async fn write_each(&mut self, writes: Vec<Write>) -> Result<BTreeSet<ContactId>, Trouble> {
         let store = &self.engine.store;
         let mut results = stream::iter(writes)
-            .map(async |write| (store.put_contact(&write.contact, write.expected).await, write))
+            .map(async |write| {
+                let put = store.put_contact_with(&write.contact, write.expected, &write.companions);
+                (put.await, write)
+            })
             .buffer_unordered(WRITES_AT_ONCE);
-        let mut overtaken = Vec::new();
+        let mut overtaken = BTreeSet::new();
         let mut effects = Vec::new();
         let mut failed = None;
         while let Some((result, write)) = results.next().await {
             match result {
                 Ok(()) => effects.push(write.effect),
-                Err(StoreError::Conflict { .. }) => {
-                    overtaken.push((write.contact.id, write.contact.outlook_id));
-                }
+                Err(StoreError::Conflict { .. }) => drop(overtaken.insert(write.contact.id)),
                 // The others are let finish: what is written is written.
                 Err(error) => failed = Some(error),
             }
@@ -171,23 +204,59 @@ impl<T: Transport> Session<'_, T> {
 
 /// The same contact, with Outlook's new version of it: no new version of ours, since nothing has changed.
 fn touch(stored: &Contact, shown: &Shown, sighting: Sighting<'_>) -> Write {
-    let contact = Contact {
+    let item = OutlookItem {
+        id: shown.outlook_id.clone(),
         change_key: sighting.change_key.clone(),
+    };
+    let contact = Contact {
+        outlook: Some(item),
         modified_at: shown.modified_at.or(stored.modified_at),
         ..stored.clone()
     };
-    Write {
-        contact,
-        expected: expected(Some(stored)),
-        effect: Effect::Touch,
+    Write::over(stored, contact, Effect::Touch)
+}
+
+/// What an item that Outlook shows is to the contact that its id leads to.
+enum Relation {
+    /// That contact.
+    Itself,
+    /// That contact is to get this item: it is not in Outlook, or on its way to this folder.
+    Newcomer,
+    /// The contact has moved on, and this item is to be deleted.
+    LeftBehind,
+    /// The contact had moved on, and this item had been deleted.
+    Revenant,
+}
+
+fn relation(stored: Option<&Contact>, shown: &Shown, folder: &FolderId) -> Relation {
+    let Some(stored) = stored else {
+        return Relation::Newcomer;
+    };
+    let Some(item) = &stored.outlook else {
+        return Relation::Newcomer;
+    };
+    if item.id == shown.outlook_id {
+        Relation::Itself
+    } else if stored.superseded.contains(&shown.outlook_id) {
+        Relation::LeftBehind
+    } else if stored.is_tombstone() || is_on_its_way(stored, folder) {
+        Relation::Newcomer
+    } else {
+        Relation::Revenant
     }
+}
+
+/// True for a contact that is being moved to the folder.
+pub(crate) fn is_on_its_way(contact: &Contact, folder: &FolderId) -> bool {
+    let from = contact.edit.as_ref().and_then(|edit| edit.base_folder.as_ref());
+    from.is_some_and(|from| from != folder) && contact.folder == *folder
 }
 
 /// What was shown is not enough to act on.
 pub(crate) struct NotEnough;
 
 pub(crate) fn expected(stored: Option<&Contact>) -> Expected {
-    stored.map_or(Expected::Absent, |stored| Expected::Version(stored.version))
+    stored.map_or(Expected::Absent, |stored| Expected::Rev(stored.rev))
 }
 
 /// One row for each contact: a page may show the same one several times, and in any order (facts 4.2, point 5). Those

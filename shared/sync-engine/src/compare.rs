@@ -5,16 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contact_store::{Comparison, ComparisonCursor, ContactOutline, Folder, SeenPage, TimerKind};
+use contact_store::{Comparison, ComparisonCursor, Folder, SeenPage, TimerKind};
 use graph_client::{ErrorKind, ReadFrom, Transport};
 use jiff::{SignedDuration, Timestamp};
 use sync_core::demand::CLOCK_SKEW;
 use sync_core::ids::{ContactId, FolderId};
+use sync_core::record::OutlookItem;
 use sync_core::schedule;
 
 use crate::Trouble;
 use crate::apply::Effect;
-use crate::convert::Shown;
+use crate::convert::{Shown, named};
 use crate::evidence::Finding;
 use crate::session::Session;
 use crate::work::Progress;
@@ -32,7 +33,8 @@ const SEEN_AT_ONCE: usize = 5_000;
 /// One folder's comparison while it runs.
 struct Folding {
     cursor: ComparisonCursor,
-    mirror: BTreeMap<ContactId, ContactOutline>,
+    /// What the mirror has of Outlook, by the ids that Outlook's ids lead to.
+    mirror: BTreeMap<ContactId, OutlookItem>,
     seen: BTreeSet<ContactId>,
     /// Those of `seen` that are stored already.
     stored: BTreeSet<ContactId>,
@@ -153,11 +155,9 @@ impl<T: Transport> Session<'_, T> {
         }
         let unseen = folding
             .mirror
-            .values()
-            .filter(|outline| !folding.seen.contains(&outline.id));
-        let unseen = unseen
-            .map(|outline| (outline.id.clone(), outline.outlook_id.clone()))
-            .collect();
+            .iter()
+            .filter(|(id, _)| !folding.seen.contains(*id));
+        let unseen = unseen.map(|(id, item)| (id.clone(), item.id.clone())).collect();
         let findings = self.verify(unseen).await?;
         self.count_drift(run, &findings);
         if !folding.stored.is_empty() {
@@ -197,11 +197,8 @@ impl<T: Transport> Session<'_, T> {
                 .store
                 .outlines(&self.mailbox.id, &folder.id, after.as_deref())
                 .await?;
-            mirror.extend(
-                page.items
-                    .into_iter()
-                    .map(|outline| (outline.id.clone(), outline)),
-            );
+            let named = page.items.iter().filter_map(|it| named(&self.mailbox.id, it));
+            mirror.extend(named.map(|(id, item)| (id, item.clone())));
             match page.next {
                 Some(next) => after = Some(next),
                 None => break,
@@ -293,8 +290,8 @@ fn is_answered(done: &Comparison, requested_at: Timestamp) -> bool {
     done.started_at.duration_since(requested_at) > CLOCK_SKEW
 }
 
-fn differs(row: &Shown, mirror: &BTreeMap<ContactId, ContactOutline>) -> bool {
+fn differs(row: &Shown, mirror: &BTreeMap<ContactId, OutlookItem>) -> bool {
     mirror
         .get(&row.id)
-        .is_none_or(|outline| Some(&outline.change_key) != row.change_key.as_ref())
+        .is_none_or(|item| Some(&item.change_key) != row.change_key.as_ref())
 }

@@ -1,9 +1,10 @@
 //! Graph's contact to the mirror's record. Knows both forms; takes no decision.
 
-use contact_store::Contact;
+use contact_store::{Contact, ContactOutline};
 use graph_client::Contact as GraphContact;
 use jiff::Timestamp;
 use sync_core::ids::{ChangeKey, ContactId, FolderId, MailboxId, OutlookId};
+use sync_core::record::OutlookItem;
 use sync_core::sighting::{Document, Known, Sighting};
 
 /// A contact as Graph showed it, with its ids in our types.
@@ -17,6 +18,8 @@ pub(crate) struct Shown {
     pub(crate) change_key: Option<ChangeKey>,
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) modified_at: Option<Timestamp>,
+    /// Whose creation it is, where that was asked for.
+    pub(crate) stamp: Option<String>,
     pub(crate) document: Document,
 }
 
@@ -30,6 +33,7 @@ impl Shown {
             change_key: contact.change_key.map(ChangeKey::new),
             created_at: contact.created,
             modified_at: contact.modified,
+            stamp: contact.stamp,
             document: contact.members,
         }
     }
@@ -45,13 +49,26 @@ impl Shown {
     }
 }
 
-/// What the core has to know of a record.
-pub(crate) fn known(contact: &Contact) -> Known<'_> {
-    Known {
-        folder: &contact.folder,
-        change_key: &contact.change_key,
+/// The key under which Outlook's id of a contact leads to it, and what Outlook knows it by. `None` for a contact that is
+/// not in Outlook.
+pub(crate) fn named<'a>(
+    mailbox: &MailboxId,
+    outline: &'a ContactOutline,
+) -> Option<(ContactId, &'a OutlookItem)> {
+    let item = outline.outlook.as_ref()?;
+    Some((ContactId::derive(mailbox, &item.id), item))
+}
+
+/// What the core has to know of a record: what Outlook had last. `None` for a contact that is not in Outlook.
+pub(crate) fn known(contact: &Contact) -> Option<Known<'_>> {
+    let edit = contact.edit.as_ref();
+    Some(Known {
+        folder: edit
+            .and_then(|edit| edit.base_folder.as_ref())
+            .unwrap_or(&contact.folder),
+        change_key: &contact.outlook.as_ref()?.change_key,
         modified_at: contact.modified_at,
-        document: &contact.document,
-        deleted: contact.deleted_at.is_some(),
-    }
+        document: contact.base(),
+        deleted: contact.is_tombstone(),
+    })
 }

@@ -14,6 +14,7 @@ use sync_core::folders::{self, DEFAULT_FOLDER, FolderSeen, Scope};
 use sync_core::ids::FolderId;
 
 use crate::Trouble;
+use crate::convert::named;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -229,8 +230,9 @@ impl<T: Transport> Session<'_, T> {
         loop {
             let store = &self.engine.store;
             let page = store.outlines(&self.mailbox.id, id, after.as_deref()).await?;
-            count += page.items.len();
-            let asked = page.items.into_iter().map(|it| (it.id, it.outlook_id)).collect();
+            let named = page.items.iter().filter_map(|it| named(&self.mailbox.id, it));
+            let asked: Vec<_> = named.map(|(id, item)| (id, item.id.clone())).collect();
+            count += asked.len();
             if self.verify_in_time(asked).await? == Progress::Cut {
                 return Ok(None);
             }
@@ -277,7 +279,7 @@ impl<T: Transport> Session<'_, T> {
     }
 }
 
-fn seen(row: ContactFolder) -> FolderSeen {
+pub(crate) fn seen(row: ContactFolder) -> FolderSeen {
     FolderSeen {
         id: FolderId::new(row.id),
         name: row.display_name.unwrap_or_default(),

@@ -9,11 +9,14 @@ use contact_store::Contact;
 use graph_client::{ErrorKind, Transport};
 use jiff::Timestamp;
 use sync_core::ids::{ContactId, OutlookId};
-use sync_core::sighting::{Document, Source};
+use sync_core::rebase::{Bereaved, bereaved};
+use sync_core::record::Side;
+use sync_core::sighting::Source;
 
 use crate::Trouble;
-use crate::apply::{Effect, Write, expected};
+use crate::apply::{Effect, Write, is_on_its_way};
 use crate::convert::Shown;
+use crate::meet::{bury, pending, stamped};
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -84,7 +87,7 @@ impl<T: Transport> Session<'_, T> {
         let ids: Vec<_> = asked.keys().cloned().collect();
         let mirror = self.engine.store.contacts_by_id(&mailbox, &ids).await?;
         let mut writes = Vec::new();
-        for (id, answer) in ids.iter().zip(answers) {
+        for ((id, outlook_id), answer) in asked.iter().zip(answers) {
             let stored = mirror.contacts.get(id);
             let write = match answer {
                 _ if mirror.unreadable.contains(id) => {
@@ -94,15 +97,22 @@ impl<T: Transport> Session<'_, T> {
                 Ok(Some(contact)) => {
                     let shown = Shown::new(&mailbox, contact);
                     match self.is_ours(&shown).await? {
-                        Some(true) => self.write_for(&shown, stored, Source::Read).ok().flatten(),
-                        Some(false) => self.burial(stored),
+                        Some(true) => {
+                            let owner = match stored {
+                                Some(_) => None,
+                                None => self.owner(&shown).await?,
+                            };
+                            let stored = stored.or(owner.as_ref());
+                            self.write_for(&shown, stored, Source::Read).await.ok().flatten()
+                        }
+                        Some(false) => self.loss(stored, outlook_id),
                         None => {
                             self.report.unreadable += 1;
                             None
                         }
                     }
                 }
-                Ok(None) => self.burial(stored),
+                Ok(None) => self.loss(stored, outlook_id),
                 Err(error) => match error.kind() {
                     // About this one contact only: it stays as it is, and the rest goes on.
                     ErrorKind::Permanent | ErrorKind::Conflict | ErrorKind::QuotaExceeded => {
@@ -140,22 +150,61 @@ impl<T: Transport> Session<'_, T> {
         Ok(Some(self.is_synced(folder)))
     }
 
-    /// The tombstone of a contact that the mirror has. Its members go: a tombstone is for the id.
-    fn burial(&self, stored: Option<&Contact>) -> Option<Write> {
-        let stored = stored.filter(|stored| stored.deleted_at.is_none())?;
-        let now = self.now();
-        let contact = Contact {
-            document: Document::new(),
-            omitted: Vec::new(),
-            deleted_at: Some(now),
-            changed_at: now,
-            version: stored.version + 1,
-            ..stored.clone()
+    /// The contact that was created as this item, and does not know it yet: its creator died before he could say so.
+    /// An item that somebody has copied in Outlook has the stamp of a contact that is there.
+    async fn owner(&self, shown: &Shown) -> Result<Option<Contact>, Trouble> {
+        let Some(id) = stamped(shown.stamp.as_deref()) else {
+            return Ok(None);
         };
+        let contact = self.engine.store.contact(&self.mailbox.id, &id).await?;
+        Ok(contact.filter(|contact| {
+            let is_unborn = contact.outlook.is_none() && contact.edit.is_some();
+            let arrives = shown.folder.as_ref().is_some_and(|it| is_on_its_way(contact, it));
+            is_unborn || arrives
+        }))
+    }
+
+    /// What becomes of a contact whose item is gone from Outlook: a tombstone, or, where an edit waits that wins against
+    /// the delete, a contact that is to be created anew. A tombstone is for the id: its members go.
+    pub(crate) fn loss(&mut self, stored: Option<&Contact>, item: &OutlookId) -> Option<Write> {
+        let stored = stored.filter(|stored| !stored.is_tombstone())?;
+        // An item that the contact has left behind is not the contact.
+        stored.outlook.as_ref().filter(|it| it.id == *item)?;
+        let now = self.now();
+        let mut contact = stored.clone();
+        let bereaved = stored
+            .edit
+            .as_ref()
+            .map(|edit| bereaved(pending(stored, edit), self.rules()));
+        let clash = match bereaved {
+            Some(Bereaved::Recreate(edit, clash)) => {
+                contact.outlook = None;
+                contact.edit = Some(*edit);
+                contact.omitted = Vec::new();
+                Some(clash)
+            }
+            Some(Bereaved::Gone(clash)) => {
+                bury(&mut contact, Side::Outlook, now);
+                clash
+            }
+            Some(Bereaved::Unborn) => return None,
+            None => {
+                bury(&mut contact, Side::Outlook, now);
+                None
+            }
+        };
+        let effect = if contact.is_tombstone() {
+            Effect::Bury
+        } else {
+            Effect::Update
+        };
+        let conflict = clash.map(|clash| {
+            let (base, ours) = (stored.base().clone(), stored.document.clone());
+            self.conflict(&contact, vec![clash], Some(base), Some(ours), None)
+        });
         Some(Write {
-            contact,
-            expected: expected(Some(stored)),
-            effect: Effect::Bury,
+            companions: conflict.into_iter().collect(),
+            ..Write::over(stored, contact, effect)
         })
     }
 }

@@ -8,6 +8,9 @@
 //!   - `discover`: the mailbox's folders, and what became of those that are gone
 //!   - `round`: a folder's delta round, page by page
 //!   - `apply`: a page's contacts onto the mirror; `evidence`: contacts that have to be read by id first
+//!   - `meet`: a contact meets what Outlook has, and perhaps clashes; `arbiter`: the operator's own policy for that
+//!   - `push`: edits made here to Outlook; `confirm`: what its answers mean; `recover`: creates whose answer was lost
+//!   - `link`: contacts that both sides had before the first sync, and the plan of it
 //!   - `compare`: the whole mailbox against the mirror
 //!   - `remove`: the mailbox's end
 //! - [`Subscriber`]: subscriptions, created, renewed, repaired
@@ -15,11 +18,17 @@
 //! - [`Trouble`]: what went wrong, and what that means for the message and the mailbox
 
 mod apply;
+mod arbiter;
 pub mod boot;
 mod compare;
+mod confirm;
 mod convert;
 mod discover;
 mod evidence;
+mod link;
+mod meet;
+mod push;
+mod recover;
 mod remove;
 mod report;
 mod round;
@@ -33,10 +42,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::Ambient;
-use contact_store::Store;
+use contact_store::{ConflictPolicy, Store};
 use graph_client::GraphClient;
 use job_queue::{JobQueue, LifecycleQueue};
+use sync_core::record::{DeletionPolicy, Policy};
 
+pub use arbiter::{Arbiter, ArbiterError};
 pub use report::Report;
 pub use scheduler::{DueReport, Scheduler};
 pub use subscriber::{Subscriber, SubscriberReport};
@@ -53,6 +64,8 @@ pub struct Engine<T> {
     pub work: Arc<JobQueue>,
     /// Where subscriptions are asked for.
     pub lifecycle: Arc<LifecycleQueue>,
+    /// The operator's function for conflicts, if there is one.
+    pub arbiter: Option<Arbiter>,
     /// Time and chance.
     pub ambient: Ambient,
     /// How often, how long, how much.
@@ -70,6 +83,14 @@ pub struct Settings {
     pub silent_after: Duration,
     /// How long a tombstone is kept.
     pub tombstones_for: Duration,
+    /// How long a conflict is kept in the log.
+    pub conflicts_for: Duration,
+    /// Who gets his way where both sides have changed the same, unless the mailbox says otherwise.
+    pub conflicts: ConflictPolicy,
+    /// Who gets it under a custom policy whose function gives no answer.
+    pub fallback: Policy,
+    /// Who gets his way where one side has deleted what the other has edited, unless the mailbox says otherwise.
+    pub deletions: DeletionPolicy,
     /// False in a cloud without contact delta (21Vianet): folders are listed instead (facts 9.7).
     pub delta: bool,
 }
@@ -82,6 +103,10 @@ impl Default for Settings {
             compare_every: Duration::from_secs(24 * HOUR),
             silent_after: Duration::from_secs(6 * HOUR),
             tombstones_for: Duration::from_secs(30 * 24 * HOUR),
+            conflicts_for: Duration::from_secs(90 * 24 * HOUR),
+            conflicts: ConflictPolicy::default(),
+            fallback: Policy::default(),
+            deletions: DeletionPolicy::default(),
             delta: true,
         }
     }

@@ -28,6 +28,18 @@ pub struct Report {
     pub unreadable: u64,
     /// Differences that a comparison found and repaired, by cause.
     pub drift: BTreeMap<&'static str, u64>,
+    /// Contacts that were created in Outlook.
+    pub created: u64,
+    /// Contacts of which Outlook was told what has changed.
+    pub patched: u64,
+    /// Contacts that were deleted in Outlook, those included that were moved by a create and a delete.
+    pub deleted: u64,
+    /// Edits that Graph refused for good.
+    pub refused: u64,
+    /// Conflicts that were decided.
+    pub conflicts: u64,
+    /// Conflicts about which the operator's function gave no answer.
+    pub arbiter_failures: u64,
     /// 1 where the run was put off because Graph throttles.
     pub throttled: u64,
     /// 1 where Graph refused the mailbox.
@@ -51,6 +63,12 @@ impl AddAssign for Report {
         for (cause, count) in other.drift {
             *self.drift.entry(cause).or_default() += count;
         }
+        self.created += other.created;
+        self.patched += other.patched;
+        self.deleted += other.deleted;
+        self.refused += other.refused;
+        self.conflicts += other.conflicts;
+        self.arbiter_failures += other.arbiter_failures;
         self.throttled += other.throttled;
         self.unavailable += other.unavailable;
         self.continued += other.continued;

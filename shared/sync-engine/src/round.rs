@@ -12,6 +12,7 @@ use sync_core::ids::{ContactId, FolderId, OutlookId};
 use sync_core::sighting::Source;
 
 use crate::Trouble;
+use crate::convert::named;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -276,6 +277,7 @@ impl<T: Transport> Session<'_, T> {
                 .clear_seen(&self.mailbox.id, id, standing.generation)
                 .await?;
         }
+        self.looked_at.insert(id.clone());
         self.report.rounds += 1;
         Ok(Progress::Complete)
     }
@@ -290,11 +292,9 @@ impl<T: Transport> Session<'_, T> {
                 .store
                 .outlines(&self.mailbox.id, id, after.as_deref())
                 .await?;
-            let missing = page
-                .items
-                .into_iter()
-                .filter(|outline| !seen.contains(&outline.id));
-            let missing = missing.map(|outline| (outline.id, outline.outlook_id)).collect();
+            let missing = page.items.iter().filter_map(|it| named(&self.mailbox.id, it));
+            let missing = missing.filter(|(id, _)| !seen.contains(id));
+            let missing = missing.map(|(id, item)| (id, item.id.clone())).collect();
             if self.verify_in_time(missing).await? == Progress::Cut {
                 return Ok(Progress::Cut);
             }

@@ -84,12 +84,12 @@ impl Scheduler {
         self.work.send(&jobs, &self.ambient.uuid().to_string()).await?;
         for timer in &due {
             let due_at = schedule::next_due(now, every, self.ambient.below(1000));
-            self.store
-                .set_timer(&Timer {
-                    due_at,
-                    ..timer.clone()
-                })
-                .await?;
+            // A worker that has been faster knows better when it is due next.
+            let timer_on = Timer {
+                due_at,
+                ..timer.clone()
+            };
+            self.store.set_timer_if(&timer_on, timer.due_at).await?;
         }
         Ok(due.len() as u64)
     }

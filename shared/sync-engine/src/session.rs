@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contact_store::{Folder, Mailbox, Phase, StoreError, Subscription, Timer, TimerKind};
 use graph_client::{GraphClient, MailboxClient, Transport};
 use jiff::Timestamp;
-use sync_core::ids::{FolderId, MailboxId};
+use sync_core::ids::{ContactId, FolderId, MailboxId};
 
 use crate::{Engine, Report, Trouble};
 
@@ -26,6 +26,10 @@ pub(crate) struct Session<'e, T> {
     pub(crate) missing: BTreeSet<FolderId>,
     /// Folders outside of the state in which contacts were found, and for which the folders were listed.
     pub(crate) strangers: BTreeSet<FolderId>,
+    /// Folders that this run has brought up to date.
+    pub(crate) looked_at: BTreeSet<FolderId>,
+    /// Contacts of which a create may have been carried out.
+    pub(crate) doubtful: BTreeSet<ContactId>,
     pub(crate) report: Report,
 }
 
@@ -57,6 +61,8 @@ impl<'e, T: Transport> Session<'e, T> {
                 .collect(),
             missing: BTreeSet::new(),
             strangers: BTreeSet::new(),
+            looked_at: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
             report: Report::default(),
         }))
     }

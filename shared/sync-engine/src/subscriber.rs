@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use job_queue::{JobQueue, LifecycleEvent, LifecycleJob, WorkJob};
 use secrecy::SecretString;
 use sync_core::client_state::ClientStateKeys;
+use sync_core::folders::UNLISTED_DEFAULT;
 use sync_core::ids::{FolderId, MailboxId, SubscriptionId, TenantId};
 use sync_core::schedule::{self, REAUTHORIZED_FOR, SUBSCRIPTION_LIFE};
 
@@ -32,9 +33,6 @@ const MOST_FOLDERS: usize = 500;
 
 /// How long the making of a subscription is left to the run that has begun it, should it never end.
 const CLAIMED_FOR: Duration = Duration::from_mins(2);
-
-/// Stands for the default folder while an empty mailbox hides its id (facts 3). No id looks like it.
-pub(crate) const UNKNOWN_DEFAULT: &str = "default";
 
 /// Keeps every mailbox's subscriptions.
 pub struct Subscriber<T> {
@@ -321,7 +319,7 @@ impl<T: Transport> Subscriber<T> {
                 continue;
             }
             let mut new = self.new_subscription(&state.mailbox, folder, resource);
-            if let Some(unknown) = existing.remove(&FolderId::new(UNKNOWN_DEFAULT)) {
+            if let Some(unknown) = existing.remove(&FolderId::new(UNLISTED_DEFAULT)) {
                 if unknown.resource != *resource {
                     existing.insert(unknown.folder.clone(), unknown);
                 } else if unknown.id.is_none() && !self.is_unmade(&unknown) {
@@ -499,7 +497,7 @@ fn wanted(state: &MailboxState) -> BTreeMap<FolderId, String> {
         .map(|folder| (folder.id.clone(), resource(folder)))
         .collect();
     if !state.folders.iter().any(|folder| folder.is_default) {
-        wanted.insert(FolderId::new(UNKNOWN_DEFAULT), format!("users/{user}/contacts"));
+        wanted.insert(FolderId::new(UNLISTED_DEFAULT), format!("users/{user}/contacts"));
     }
     wanted
 }

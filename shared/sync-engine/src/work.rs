@@ -8,11 +8,11 @@ use graph_client::Transport;
 use jiff::{SignedDuration, Timestamp};
 use job_queue::{LifecycleJob, WorkJob};
 use sync_core::demand::Demand;
+use sync_core::folders::UNLISTED_DEFAULT;
 use sync_core::ids::{FolderId, MailboxId, SubscriptionId};
 use sync_core::schedule;
 
 use crate::session::{Session, advance_phase};
-use crate::subscriber::UNKNOWN_DEFAULT;
 use crate::trouble::Remedy;
 use crate::{Engine, Report, Trouble};
 
@@ -122,10 +122,14 @@ impl<T: Transport> Engine<T> {
 
 impl<T: Transport> Session<'_, T> {
     async fn run(&mut self, jobs: &[WorkJob]) -> Result<(), Trouble> {
+        let mut demand = demand(jobs);
         match self.mailbox.phase {
             Phase::Removing => return self.remove().await,
-            // Its subscriptions and timers go; resuming brings them back.
-            Phase::Paused => return self.clear_timers().await,
+            // Its subscriptions and timers go; resuming brings them back. A plan changes nothing.
+            Phase::Paused => {
+                self.clear_timers().await?;
+                return self.plan_if_wanted(&demand).await;
+            }
             Phase::Unavailable { retry_at, .. } if self.now() < retry_at => return Ok(()),
             Phase::Enrolled => {
                 self.update_mailbox(|mailbox| advance_phase(mailbox, Phase::Syncing))
@@ -138,7 +142,7 @@ impl<T: Transport> Session<'_, T> {
             let silent_at = ambient::add(self.now(), self.engine.settings.silent_after);
             self.set_timer(TimerKind::Silence, silent_at).await?;
         }
-        let mut demand = demand(jobs);
+        self.plan_if_wanted(&demand).await?;
         let is_known = |id: &_| {
             self.subscriptions
                 .iter()
@@ -151,9 +155,55 @@ impl<T: Transport> Session<'_, T> {
         }
     }
 
+    /// A plan that time was up for is made by a message of its own.
+    async fn plan_if_wanted(&mut self, demand: &Demand) -> Result<(), Trouble> {
+        let Some(requested_at) = demand.plan else {
+            return Ok(());
+        };
+        match self.plan(requested_at).await? {
+            Progress::Complete => Ok(()),
+            Progress::Cut => {
+                self.report.continued += 1;
+                let mailbox = self.mailbox.id.clone();
+                self.send_work(&[WorkJob::Plan {
+                    mailbox,
+                    requested_at,
+                }])
+                .await
+            }
+        }
+    }
+
     async fn answer(&mut self, demand: &Demand) -> Result<Progress, Trouble> {
+        let was_live = self.mailbox.phase == Phase::Live;
+        if !was_live || demand.looks_at_outlook() {
+            match self.pull(demand).await? {
+                Progress::Complete => {}
+                Progress::Cut => return Ok(Progress::Cut),
+            }
+        }
+        // Whoever comes by without a hint looks whether an edit was forgotten.
+        let wants_push = demand.edits.is_some() || demand.all_folders.is_some() || !was_live;
+        let named = demand.edits.clone().unwrap_or_default();
+        if wants_push && self.mailbox.phase == Phase::Live && self.push(&named).await? == Progress::Cut {
+            return Ok(Progress::Cut);
+        }
+        match demand.compare {
+            Some(requested_at) => self.compare(requested_at).await,
+            None => Ok(Progress::Complete),
+        }
+    }
+
+    /// Brings up to date every folder that was asked for.
+    async fn pull(&mut self, demand: &Demand) -> Result<Progress, Trouble> {
         let seen_before = self.report.clone();
         if self.discover(demand).await? == Progress::Cut {
+            return Ok(Progress::Cut);
+        }
+        if self.mailbox.linked_at.is_none()
+            && self.mailbox.phase != Phase::Live
+            && self.link().await? == Progress::Cut
+        {
             return Ok(Progress::Cut);
         }
         let mut full = false;
@@ -173,10 +223,7 @@ impl<T: Transport> Session<'_, T> {
             == seen_before.inserted + seen_before.updated + seen_before.buried;
         let look_again = full || (nothing_found && !demand.hints.is_empty());
         self.conclude(demand, look_again).await?;
-        match demand.compare {
-            Some(requested_at) => self.compare(requested_at).await,
-            None => Ok(Progress::Complete),
-        }
+        Ok(Progress::Complete)
     }
 
     /// Rounds that were cut first, so that they end before their links do; then the default folder.
@@ -200,7 +247,7 @@ impl<T: Transport> Session<'_, T> {
         let known = self.folders.get(folder);
         let is_default = known.is_some_and(|it| it.is_default);
         let watches = |it: &&Subscription| {
-            it.folder == *folder || (is_default && it.folder.as_str() == UNKNOWN_DEFAULT)
+            it.folder == *folder || (is_default && it.folder.as_str() == UNLISTED_DEFAULT)
         };
         let subscription = self.subscriptions.iter().find(watches);
         let round_started_at = match known.map(|it| &it.cursor) {
@@ -267,11 +314,20 @@ impl<T: Transport> Session<'_, T> {
     async fn continue_later(&mut self, demand: &Demand) -> Result<(), Trouble> {
         self.report.continued += 1;
         let mailbox = self.mailbox.id.clone();
-        let asked_at = demand.asked_at().unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut jobs = vec![WorkJob::Sync {
-            mailbox: mailbox.clone(),
-            requested_at: asked_at,
-        }];
+        let is_push_alone = self.mailbox.phase == Phase::Live && !demand.looks_at_outlook();
+        let mut jobs = Vec::new();
+        if !is_push_alone {
+            jobs.push(WorkJob::Sync {
+                mailbox: mailbox.clone(),
+                requested_at: demand.asked_at().unwrap_or(Timestamp::UNIX_EPOCH),
+            });
+        }
+        if demand.edits.is_some() {
+            jobs.push(WorkJob::Push {
+                mailbox: mailbox.clone(),
+                contacts: Vec::new(),
+            });
+        }
         jobs.extend(demand.compare.map(|requested_at| WorkJob::Compare {
             mailbox,
             requested_at,
@@ -362,6 +418,8 @@ fn demand(jobs: &[WorkJob]) -> Demand {
             }
             WorkJob::Sync { requested_at, .. } => demand.all_folders(*requested_at),
             WorkJob::Compare { requested_at, .. } => demand.compare(*requested_at),
+            WorkJob::Push { contacts, .. } => demand.push(contacts.iter().cloned()),
+            WorkJob::Plan { requested_at, .. } => demand.plan(*requested_at),
             // The phase says so, whatever brought the message.
             WorkJob::Remove { .. } => {}
         }

@@ -1,0 +1,327 @@
+//! Contacts that the platform and Outlook both had before they met: linked, not doubled. And the plan of it.
+//!
+//! Whom to link is decided in `sync_core::matching`; an item that bears a contact's stamp is that contact's without
+//! asking. Linking is writing an alias before the first sync: its rows then lead to the platform's contact. Whom nobody
+//! can tell apart waits for a person. A plan finds out the same, and writes nothing but itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contact_store::{Contact, FolderScope, Outsider, PlanEntry, PlanPage, PlanSummary};
+use graph_client::{ReadFrom, StampSearch, Transport};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use sync_core::folders::{self, Scope};
+use sync_core::ids::{ContactId, FolderId};
+use sync_core::matching::{Candidate, Ground, Outcome, match_all};
+use sync_core::push::{Step, step};
+use sync_core::record::{self, Hold, OutlookItem};
+
+use crate::Trouble;
+use crate::apply::{Effect, Write};
+use crate::convert::Shown;
+use crate::meet::{Meeting, pending};
+use crate::session::Session;
+use crate::work::Progress;
+
+/// Contacts whose stamps are looked for at a time: five batches of Graph's twenty.
+const STAMPS_AT_ONCE: usize = 100;
+
+/// Entries of a page of a plan.
+const ENTRIES: usize = 200;
+
+/// How long a plan is kept.
+const PLAN_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Both sides, and who is whom.
+struct Meetings {
+    /// The platform's contacts that Outlook has not.
+    ours: BTreeMap<ContactId, Contact>,
+    /// Outlook's contacts, by the ids that their ids lead to.
+    theirs: BTreeMap<ContactId, Shown>,
+    outcomes: BTreeMap<ContactId, Outcome>,
+}
+
+impl<T: Transport> Session<'_, T> {
+    /// Links what both sides had before the first sync. Once for a mailbox.
+    pub(crate) async fn link(&mut self) -> Result<Progress, Trouble> {
+        let ours = self.unborn().await?;
+        if !ours.is_empty() {
+            let folders = self.folders.values().filter(|it| it.in_scope);
+            let folders: Vec<FolderId> = folders.map(|it| it.id.clone()).collect();
+            let Some(meetings) = self.meetings(ours, folders).await? else {
+                return Ok(Progress::Cut);
+            };
+            self.introduce(meetings).await?;
+        }
+        let now = self.now();
+        self.update_mailbox(|mailbox| mailbox.linked_at = Some(now))
+            .await?;
+        Ok(Progress::Complete)
+    }
+
+    /// Finds out what a first sync would do, and writes it down.
+    pub(crate) async fn plan(&mut self, requested_at: Timestamp) -> Result<Progress, Trouble> {
+        let mailbox = self.mailbox.id.clone();
+        let store = &self.engine.store;
+        let first = store.plan_pages(&mailbox, None, 1).await?.items.pop();
+        let answered = first.and_then(|page| page.summary);
+        if answered.is_some_and(|it| it.finished_at.is_some() && it.started_at > requested_at) {
+            return Ok(Progress::Complete);
+        }
+        let started_at = self.now();
+        store.clear_plan(&mailbox).await?;
+        let ours = self.unborn().await?;
+        let folders = self.folders_in_scope().await?;
+        let Some(meetings) = self.meetings(ours, folders).await? else {
+            return Ok(Progress::Cut);
+        };
+        let entries = self.entries(&meetings).await?;
+        let count = |is: fn(&PlanEntry) -> bool| entries.iter().filter(|entry| is(entry)).count() as u64;
+        let summary = PlanSummary {
+            started_at,
+            finished_at: Some(self.now()),
+            link: count(|it| matches!(it, PlanEntry::Link { .. })),
+            review: count(|it| matches!(it, PlanEntry::Review { .. })),
+            create: count(|it| matches!(it, PlanEntry::Create { .. })),
+            import: count(|it| matches!(it, PlanEntry::Import { .. })),
+        };
+        let expires_at = started_at.saturating_add(PLAN_FOR).unwrap_or(Timestamp::MAX);
+        let mut chunks: Vec<&[PlanEntry]> = entries.chunks(ENTRIES).collect();
+        if chunks.is_empty() {
+            chunks.push(&[]);
+        }
+        // The page with the summary last: who finds it finds the others.
+        for (page, entries) in (0_u32..).zip(chunks).collect::<Vec<_>>().into_iter().rev() {
+            let page = PlanPage {
+                mailbox: mailbox.clone(),
+                page,
+                entries: entries.to_vec(),
+                summary: (page == 0).then_some(summary),
+                expires_at,
+            };
+            self.engine.store.save_plan_page(&page).await?;
+        }
+        Ok(Progress::Complete)
+    }
+
+    /// The contacts that are to be created in Outlook.
+    async fn unborn(&self) -> Result<BTreeMap<ContactId, Contact>, Trouble> {
+        let mut unborn = BTreeMap::new();
+        let mut after: Option<String> = None;
+        loop {
+            let store = &self.engine.store;
+            let page = store
+                .pending(&self.mailbox.id, after.as_deref(), STAMPS_AT_ONCE)
+                .await?;
+            let ids = page.items.into_iter().map(|row| row.id).collect();
+            let contacts = self.read(ids).await?.into_iter().filter(is_unborn);
+            unborn.extend(contacts.map(|contact| (contact.id.clone(), contact)));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(unborn),
+            }
+        }
+    }
+
+    /// Reads the folders, and decides who is whom; `None` where time was up. A plan of a part would be wrong, so the
+    /// whole is read again then: a thousand contacts take a request.
+    async fn meetings(
+        &self,
+        ours: BTreeMap<ContactId, Contact>,
+        folders: Vec<FolderId>,
+    ) -> Result<Option<Meetings>, Trouble> {
+        let mut theirs = BTreeMap::new();
+        for folder in folders {
+            let mut link: Option<String> = None;
+            loop {
+                if self.out_of_time() {
+                    return Ok(None);
+                }
+                let from = link.as_deref().map_or(ReadFrom::Start, ReadFrom::Link);
+                let page = self.graph().list_contacts(Some(folder.as_str()), from).await?;
+                let rows = page.rows.into_iter().map(|row| Shown::new(&self.mailbox.id, row));
+                theirs.extend(rows.map(|row| (row.id.clone(), row)));
+                link = page.next;
+                if link.is_none() {
+                    break;
+                }
+            }
+        }
+        let mut outcomes = self.by_stamp(&ours).await?;
+        let linked: BTreeSet<&ContactId> = outcomes.values().filter_map(linked).collect();
+        let ours_left: Vec<Candidate<'_>> = ours
+            .iter()
+            .filter(|(id, _)| !outcomes.contains_key(*id))
+            .map(|(id, contact)| Candidate {
+                id,
+                document: &contact.document,
+            })
+            .collect();
+        let theirs_left: Vec<Candidate<'_>> = theirs
+            .iter()
+            .filter(|(id, _)| !linked.contains(id))
+            .map(|(id, row)| Candidate {
+                id,
+                document: &row.document,
+            })
+            .collect();
+        let matches = match_all(&ours_left, &theirs_left);
+        outcomes.extend(matches.into_iter().map(|it| (it.ours, it.outcome)));
+        Ok(Some(Meetings {
+            ours,
+            theirs,
+            outcomes,
+        }))
+    }
+
+    /// Those that this mailbox has had from us before: they bear the stamp.
+    async fn by_stamp(
+        &self,
+        ours: &BTreeMap<ContactId, Contact>,
+    ) -> Result<BTreeMap<ContactId, Outcome>, Trouble> {
+        let mut outcomes = BTreeMap::new();
+        let ours: Vec<(&ContactId, &Contact)> = ours.iter().collect();
+        for chunk in ours.chunks(STAMPS_AT_ONCE) {
+            let searches: Vec<StampSearch<'_>> = chunk
+                .iter()
+                .map(|(id, contact)| StampSearch {
+                    folder: self.real_folder(&contact.folder).as_str(),
+                    stamp: id.as_str(),
+                })
+                .collect();
+            let found = self.graph().contacts_by_stamp(&searches).await;
+            for ((id, _), found) in chunk.iter().zip(found) {
+                if let Some(item) = found?.into_iter().next() {
+                    let theirs = Shown::new(&self.mailbox.id, item).id;
+                    let by = Ground::Stamp;
+                    outcomes.insert((*id).clone(), Outcome::Link { theirs, by });
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes down who is whom.
+    async fn introduce(&mut self, meetings: Meetings) -> Result<(), Trouble> {
+        let mut writes = Vec::new();
+        for (id, outcome) in meetings.outcomes {
+            let Some(contact) = meetings.ours.get(&id) else {
+                continue;
+            };
+            match outcome {
+                Outcome::New => {}
+                Outcome::Link { theirs, .. } => {
+                    let Some(shown) = meetings.theirs.get(&theirs) else {
+                        continue;
+                    };
+                    let (Some(folder), Some(change_key)) = (&shown.folder, &shown.change_key) else {
+                        continue;
+                    };
+                    let meeting = Meeting {
+                        shown,
+                        item: OutlookItem {
+                            id: shown.outlook_id.clone(),
+                            change_key: change_key.clone(),
+                        },
+                        seen: record::Shown {
+                            document: &shown.document,
+                            folder,
+                            modified_at: shown.modified_at,
+                        },
+                    };
+                    writes.push(self.take_in(Some(contact), &meeting, Effect::Update).await);
+                }
+                Outcome::Review { candidates, .. } => {
+                    let mut held = contact.clone();
+                    if let Some(edit) = &mut held.edit {
+                        edit.hold = Some(Hold::Review { candidates });
+                    }
+                    writes.push(Write::over(contact, held, Effect::Touch));
+                }
+            }
+        }
+        // Whoever is edited at this moment is linked by the next run: nothing is marked as done.
+        let overtaken = self.write_each(writes).await?;
+        match overtaken.first() {
+            Some(id) => Err(contact_store::StoreError::Conflict { key: id.to_string() }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// What would be done, the platform's contacts first.
+    async fn entries(&self, meetings: &Meetings) -> Result<Vec<PlanEntry>, Trouble> {
+        let ids: Vec<ContactId> = meetings.theirs.keys().cloned().collect();
+        let known = self.engine.store.contacts_by_id(&self.mailbox.id, &ids).await?;
+        let outsider = |id: &ContactId| {
+            let row = meetings.theirs.get(id)?;
+            Some(Outsider {
+                id: row.outlook_id.clone(),
+                contact: known.contacts.get(id).map(|contact| contact.id.clone()),
+                title: row
+                    .document
+                    .get("displayName")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
+            })
+        };
+        let ours = meetings.outcomes.iter().filter_map(|(id, outcome)| {
+            let contact = id.clone();
+            Some(match outcome {
+                Outcome::New => PlanEntry::Create { contact },
+                Outcome::Link { theirs, by } => PlanEntry::Link {
+                    contact,
+                    outlook: outsider(theirs)?,
+                    by: *by,
+                },
+                Outcome::Review { candidates, by } => PlanEntry::Review {
+                    contact,
+                    candidates: candidates.iter().filter_map(outsider).collect(),
+                    by: *by,
+                },
+            })
+        });
+        let linked: BTreeSet<&ContactId> = meetings.outcomes.values().filter_map(linked).collect();
+        let is_live = |id: &ContactId| known.contacts.get(id).is_some_and(|it| !it.is_tombstone());
+        let theirs = meetings
+            .theirs
+            .iter()
+            .filter(|(id, _)| !linked.contains(*id) && !is_live(id))
+            .filter_map(|(id, row)| {
+                Some(PlanEntry::Import {
+                    outlook: outsider(id)?,
+                    folder: row.folder.clone()?,
+                })
+            });
+        Ok(ours.chain(theirs).collect())
+    }
+
+    /// The folders that a first sync would read, by asking only.
+    async fn folders_in_scope(&self) -> Result<Vec<FolderId>, Trouble> {
+        let listing = self.graph().contact_folder_tree().await?;
+        let Some(default) = self.graph().default_folder_id().await? else {
+            return Ok(Vec::new());
+        };
+        let seen: Vec<_> = listing.rows.into_iter().map(crate::discover::seen).collect();
+        let scope = match &self.mailbox.scope {
+            FolderScope::All => Scope::All,
+            FolderScope::Only(names) => Scope::Only(names),
+        };
+        let paths = folders::paths(&FolderId::new(default), &seen);
+        let in_scope = paths
+            .into_iter()
+            .filter(|(id, path)| folders::in_scope(&scope, id, path));
+        Ok(in_scope.map(|(id, _)| id).collect())
+    }
+}
+
+fn linked(outcome: &Outcome) -> Option<&ContactId> {
+    match outcome {
+        Outcome::Link { theirs, .. } => Some(theirs),
+        Outcome::Review { .. } | Outcome::New => None,
+    }
+}
+
+fn is_unborn(contact: &Contact) -> bool {
+    let edit = contact.edit.as_ref();
+    edit.is_some_and(|edit| matches!(step(pending(contact, edit)), Step::Create(_)))
+}
