@@ -54,16 +54,18 @@ async fn mirror(store: &Store, mailbox: &MailboxId) -> Result<BTreeMap<String, C
     let mut after: Option<String> = None;
     loop {
         let page = store.contacts(mailbox, after.as_deref(), 1000).await?;
-        mirror.extend(
-            page.items
-                .into_iter()
-                .map(|contact| (contact.outlook_id.to_string(), contact)),
-        );
+        mirror.extend(page.items.into_iter().map(|contact| (name(&contact), contact)));
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(mirror),
         }
     }
+}
+
+/// Its id in Outlook. One that is not there (yet) is a difference, named by its id here.
+fn name(contact: &Contact) -> String {
+    let outlook = contact.outlook.as_ref();
+    outlook.map_or_else(|| contact.id.to_string(), |item| item.id.to_string())
 }
 
 fn same(record: &Contact, contact: &Value) -> bool {
@@ -80,6 +82,9 @@ fn same(record: &Contact, contact: &Value) -> bool {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     record.folder.as_str() == contact["parentFolderId"]
-        && record.change_key.as_str() == contact["changeKey"]
+        && record
+            .outlook
+            .as_ref()
+            .is_some_and(|item| item.change_key.as_str() == contact["changeKey"])
         && record.document == members
 }

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use job_queue::{JobQueue, LifecycleQueue};
 use lambda_boot::{MetricSink, SecretReader, secrets::client_state_keys};
 use lambda_http::http::{HeaderValue, Request};
+use propagate_changes::{EventBus, Propagate};
 use receive_notifications::{Backend, Config as ReceiverConfig, Receiver};
 use renew_subscriptions::{Renewer, Trigger};
 use resync_mailboxes::{Resync, Task};
@@ -28,7 +29,8 @@ use sync_engine::{Engine, Scheduler, Settings, Subscriber};
 use sync_mailbox::Worker;
 
 use crate::aws::{
-    Batch, CONTACTS_TABLE, LIFECYCLE_QUEUE, LocalAws, LocalQueue, STATE_TABLE, Schedules, WORK_QUEUE,
+    Batch, CONTACTS_TABLE, LIFECYCLE_QUEUE, LocalAws, LocalBus, LocalQueue, LocalStream, STATE_TABLE,
+    Schedules, StreamBatch, WORK_QUEUE,
 };
 
 /// The app that the simulated tenants have consented to.
@@ -65,6 +67,12 @@ pub struct LocalStack {
     pub work: LocalQueue,
     /// The queue of lifecycle jobs.
     pub lifecycle: LocalQueue,
+    /// What others are told, with its faults.
+    pub bus: LocalBus,
+    /// The stream of the contacts' table, with its faults.
+    pub contact_changes: LocalStream,
+    /// The stream of the state's table.
+    pub mailbox_changes: LocalStream,
     /// sync-mailbox.
     pub worker: Worker<SimTransport>,
     /// contacts-api.
@@ -75,6 +83,8 @@ pub struct LocalStack {
     pub renewer: Renewer<SimTransport>,
     /// resync-mailboxes.
     pub resync: Resync,
+    /// propagate-changes. It counts what it asks of the tables by itself: see its `store`.
+    pub propagate: Propagate,
     schedules: Schedules,
     first_due: Option<FirstDue>,
     life: Duration,
@@ -108,6 +118,7 @@ impl LocalStack {
             contacts: CONTACTS_TABLE.to_owned(),
             state: STATE_TABLE.to_owned(),
         };
+        let propagate = propagate(&aws, &work, tables.clone(), &ambient, &metrics);
         let store = Store::new(aws.dynamodb(), tables).keeping_tombstones(settings.tombstones_for);
         let secrets = Arc::new(SecretReader::new(
             aws.secrets_manager(),
@@ -135,6 +146,7 @@ impl LocalStack {
                 store: Arc::clone(&store),
                 work: Arc::new(job_queue()),
                 lifecycle: Arc::new(lifecycle_queue()),
+                arbiter: None,
                 ambient: ambient.clone(),
                 settings: settings.clone(),
             },
@@ -173,6 +185,10 @@ impl LocalStack {
         schedules.add(ambient.now(), RENEW, Duration::from_mins(5));
         schedules.add(ambient.now(), RESYNC, Duration::from_mins(1));
         Ok(Self {
+            bus: aws.bus().clone(),
+            contact_changes: aws.stream(CONTACTS_TABLE)?,
+            mailbox_changes: aws.stream(STATE_TABLE)?,
+            propagate,
             ambient,
             aws,
             transport,
@@ -224,13 +240,19 @@ impl LocalStack {
         self.aws.secrets().put(CLIENT_STATE_SECRET, &text);
     }
 
-    /// Does one round of what is due now: notifications, schedules, queues. False where nothing was due.
+    /// Does one round of what is due now: notifications, schedules, streams, queues. False where nothing was due.
     pub async fn step(&mut self) -> anyhow::Result<bool> {
         let mut did = self.transport.deliver_due().await > 0;
         for schedule in self.schedules.due(self.ambient.now()) {
             if self.is_anything_due().await? {
                 did = true;
                 self.tick(&schedule).await?;
+            }
+        }
+        for stream in [self.contact_changes.clone(), self.mailbox_changes.clone()] {
+            if let Some(batch) = stream.poll()? {
+                did = true;
+                self.propagate_from(&stream, batch).await;
             }
         }
         if let Some(batch) = self.lifecycle.poll() {
@@ -255,6 +277,12 @@ impl LocalStack {
         let trigger = Trigger::Lifecycle(batch.event.clone());
         let answer = Box::pin(self.renewer.handle(trigger, self.ends_in(FUNCTION_LIFE))).await;
         self.lifecycle.finish(batch, answer);
+    }
+
+    /// propagate-changes with a batch of a stream.
+    pub async fn propagate_from(&self, stream: &LocalStream, batch: StreamBatch) {
+        let answer = Box::pin(self.propagate.handle(batch.event.clone())).await;
+        stream.finish(batch, Ok::<_, std::convert::Infallible>(answer));
     }
 
     /// What a schedule does, now.
@@ -352,6 +380,8 @@ impl LocalStack {
         [
             self.work.next_visible_at(),
             self.lifecycle.next_visible_at(),
+            self.contact_changes.next_due(),
+            self.mailbox_changes.next_due(),
             self.schedules.next_due(),
             self.world().next_notification(),
         ]
@@ -371,6 +401,24 @@ fn lock(transport: &SimTransport) -> MutexGuard<'_, World> {
 
 fn credentials(secret: &str) -> String {
     serde_json::json!({ "clientId": APP, "clientSecret": secret }).to_string()
+}
+
+/// With a store of its own, so that what the index of addresses costs is not mixed with what the sync costs.
+fn propagate(
+    aws: &LocalAws,
+    work: &LocalQueue,
+    tables: Tables,
+    ambient: &Ambient,
+    metrics: &MetricSink,
+) -> Propagate {
+    Propagate {
+        store: Store::new(aws.dynamodb(), tables.clone()),
+        tables,
+        work: JobQueue::new(aws.sqs(), work.url()),
+        bus: EventBus::new(aws.eventbridge(), aws.bus().name()),
+        ambient: ambient.clone(),
+        metrics: metrics.clone(),
+    }
 }
 
 fn receiver(

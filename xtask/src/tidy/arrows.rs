@@ -15,6 +15,11 @@ const ARROWS: &[(&str, &str)] = &[
         "graph-client",
         "sync-* contact-store job-queue lambda* aws-config aws-sdk-*",
     ),
+    // Formats are texts and values.
+    (
+        "contact-formats",
+        "tokio reqwest aws-* lambda* ambient fastrand uuid sync-* contact-store graph-client job-queue",
+    ),
     // Stores know nothing of Graph, and the queue nothing of stores.
     ("contact-store", "graph-client reqwest job-queue lambda*"),
     ("job-queue", "graph-client reqwest contact-store lambda*"),
@@ -23,8 +28,9 @@ const ARROWS: &[(&str, &str)] = &[
         "receive-notifications",
         "graph-client reqwest contact-store sync-engine aws-sdk-dynamodb",
     ),
-    // The API works at the mirror; Graph is the worker's.
+    // The API works at the mirror, and the streams tell of it; Graph is the worker's.
     ("contacts-api", "graph-client reqwest"),
+    ("propagate-changes", "graph-client reqwest sync-engine"),
 ];
 
 pub(crate) fn check() -> Result<Vec<String>> {

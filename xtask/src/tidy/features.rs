@@ -9,17 +9,20 @@ use anyhow::Result;
 
 use crate::commands::{cargo, read};
 
-const FUNCTIONS: [&str; 5] = [
+const FUNCTIONS: [&str; 6] = [
     "receive-notifications",
     "sync-mailbox",
     "renew-subscriptions",
     "resync-mailboxes",
     "contacts-api",
+    "propagate-changes",
 ];
 
-const SDK: [&str; 4] = [
+const SDK: [&str; 6] = [
     "aws-config",
     "aws-sdk-dynamodb",
+    "aws-sdk-eventbridge",
+    "aws-sdk-lambda",
     "aws-sdk-secretsmanager",
     "aws-sdk-sqs",
 ];

@@ -1,18 +1,24 @@
-//! AWS in this process, as far as the bundle uses it: `DynamoDB`, SQS, Secrets Manager, event source mappings and
-//! schedules, for the real SDK clients on loopback ports.
+//! AWS in this process, as far as the bundle uses it: `DynamoDB` with its streams, SQS, Secrets Manager, an event bus,
+//! functions to be called, event source mappings and schedules, for the real SDK clients on loopback ports.
 //!
 //! Knows the services' rules and reads tables and queues from `template.yaml`. It must not know the functions that
 //! run on it. Everything here goes by the [`Ambient`] clock and nothing waits, so a simulated clock may jump; only
 //! the SDK's time-outs are real time.
 
+mod bus;
 mod database;
 mod event_source;
+mod filter;
+mod functions;
 mod local_queue;
 pub mod queue;
 mod schedules;
 mod secrets;
 mod server;
 mod sqs;
+#[cfg(test)]
+mod stream_tests;
+mod streams;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -29,11 +35,15 @@ use aws_sdk_dynamodb::config::{
 };
 use axum::http::StatusCode;
 
+pub use bus::{BusEvent, LocalBus, PutFault};
 pub use event_source::{Batch, Finished};
+pub use filter::Filter;
+pub use functions::LocalFunctions;
 pub use local_queue::{LocalQueue, SendFault};
 pub use queue::{Depth, Message, QueueSettings};
 pub use schedules::Schedules;
 pub use secrets::LocalSecrets;
+pub use streams::{LocalStream, StreamBatch, StreamSettings};
 
 use local_queue::Queues;
 use server::{Fault, Loopback};
@@ -54,6 +64,9 @@ pub const WORK_QUEUE: &str = "WorkQueue";
 /// The logical id of the standard queue of work on subscriptions.
 pub const LIFECYCLE_QUEUE: &str = "LifecycleQueue";
 
+/// The logical id of the bus that is told of changes.
+pub const EVENT_BUS: &str = "EventBus";
+
 /// Loopback answers within milliseconds; a machine under load gets some more.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,11 +76,16 @@ pub struct LocalAws {
     dynamodb: aws_sdk_dynamodb::Client,
     sqs: aws_sdk_sqs::Client,
     secrets_manager: aws_sdk_secretsmanager::Client,
+    eventbridge: aws_sdk_eventbridge::Client,
+    lambda: aws_sdk_lambda::Client,
     database: dynoxide::Database,
     queues: Queues,
     of_template: BTreeMap<String, LocalQueue>,
     secrets: LocalSecrets,
-    servers: [Loopback; 2],
+    bus: LocalBus,
+    functions: LocalFunctions,
+    streams: BTreeMap<String, LocalStream>,
+    servers: [Loopback; 3],
 }
 
 impl LocalAws {
@@ -81,12 +99,16 @@ impl LocalAws {
         let (listener, url) = server::free_port().await?;
         let queues = Queues::new(ambient.clone(), &url);
         let of_template = create_queues(&queues, &template)?;
-        let secrets = LocalSecrets::new(ambient);
+        let secrets = LocalSecrets::new(ambient.clone());
+        anyhow::ensure!(template.has_bus(EVENT_BUS), "template.yaml has no {EVENT_BUS}");
+        let bus = LocalBus::new(ambient.clone(), EVENT_BUS);
+        let streams = open_streams(&ambient, &database, &template)?;
         let answer = {
-            let (queues, secrets) = (queues.clone(), secrets.clone());
+            let (queues, secrets, bus) = (queues.clone(), secrets.clone(), bus.clone());
             move |service: &str, action: &str, body: &[u8]| match service {
                 "AmazonSQS" => sqs::answer(&queues, action, body),
                 "secretsmanager" => secrets.answer(action, body),
+                "AWSEvents" => bus.answer(action, body),
                 unknown => Err(Fault {
                     status: StatusCode::NOT_FOUND,
                     code: "UnknownOperationException",
@@ -95,18 +117,27 @@ impl LocalAws {
             }
         };
         let json_server = Loopback::start(|until| server::serve_json(listener, answer, until));
+        let functions = LocalFunctions::default();
+        let (listener, functions_url) = server::free_port().await?;
+        let functions_server =
+            Loopback::start(|until| functions::serve(listener, functions.clone(), until));
 
-        // One plain HTTP client for all three: no TLS to load, and no proxy from the environment in the way.
+        // One plain HTTP client for all of them: no TLS to load, and no proxy from the environment in the way.
         let http = aws_smithy_http_client::Builder::new().build_http();
         Ok(Self {
             dynamodb: dynamodb(&database_url, http.clone()),
             sqs: sqs_client(&url, http.clone()),
-            secrets_manager: secrets_manager(&url, http),
+            secrets_manager: secrets_manager(&url, http.clone()),
+            eventbridge: eventbridge(&url, http.clone()),
+            lambda: lambda(&functions_url, http),
             database,
             queues,
             of_template,
             secrets,
-            servers: [database_server, json_server],
+            bus,
+            functions,
+            streams,
+            servers: [database_server, json_server, functions_server],
         })
     }
 
@@ -123,6 +154,34 @@ impl LocalAws {
     /// A client of Secrets Manager.
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         self.secrets_manager.clone()
+    }
+
+    /// A client of the event bus.
+    pub fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        self.eventbridge.clone()
+    }
+
+    /// A client of Lambda.
+    pub fn lambda(&self) -> aws_sdk_lambda::Client {
+        self.lambda.clone()
+    }
+
+    /// The operator's functions, to be deployed.
+    pub fn functions(&self) -> &LocalFunctions {
+        &self.functions
+    }
+
+    /// The event bus, with what was put on it.
+    pub fn bus(&self) -> &LocalBus {
+        &self.bus
+    }
+
+    /// The stream of a table, as the template lets a function read it.
+    pub fn stream(&self, table: &str) -> anyhow::Result<LocalStream> {
+        let stream = self.streams.get(table);
+        stream
+            .cloned()
+            .with_context(|| format!("in template.yaml no function reads the stream of {table}"))
     }
 
     /// The secrets, to be set and rotated.
@@ -175,6 +234,19 @@ fn create_queues(queues: &Queues, template: &Template) -> anyhow::Result<BTreeMa
     Ok(created)
 }
 
+fn open_streams(
+    ambient: &Ambient,
+    database: &dynoxide::Database,
+    template: &Template,
+) -> anyhow::Result<BTreeMap<String, LocalStream>> {
+    let streams = template.streams()?.into_iter().map(|settings| {
+        let table = settings.table.clone();
+        let stream = LocalStream::open(ambient.clone(), database.clone(), settings)?;
+        Ok((table, stream))
+    });
+    streams.collect()
+}
+
 /// Test credentials: signatures are made and not looked at.
 fn credentials() -> Credentials {
     Credentials::new("test", "test", None, None, "local-stack")
@@ -220,6 +292,36 @@ fn sqs_client(url: &str, http: SharedHttpClient) -> aws_sdk_sqs::Client {
 fn secrets_manager(url: &str, http: SharedHttpClient) -> aws_sdk_secretsmanager::Client {
     aws_sdk_secretsmanager::Client::from_conf(
         aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(url)
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client(http)
+            .build(),
+    )
+}
+
+fn eventbridge(url: &str, http: SharedHttpClient) -> aws_sdk_eventbridge::Client {
+    aws_sdk_eventbridge::Client::from_conf(
+        aws_sdk_eventbridge::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(url)
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client(http)
+            .build(),
+    )
+}
+
+fn lambda(url: &str, http: SharedHttpClient) -> aws_sdk_lambda::Client {
+    aws_sdk_lambda::Client::from_conf(
+        aws_sdk_lambda::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
             .endpoint_url(url)

@@ -1,4 +1,4 @@
-//! What `template.yaml` says about tables and queues, so that the local stack can't drift from the deployed one.
+//! What `template.yaml` says about tables, their streams and queues, so that the local stack can't drift from the deployed one.
 //!
 //! Knows as much of `CloudFormation` as these resources use: YAML with short tags, `!Ref` to a parameter with a
 //! default, `!GetAtt X.Arn` of a dead-letter queue. It must not know who reads the tables and queues. Local names
@@ -11,7 +11,9 @@ use anyhow::{Context as _, anyhow};
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
+use super::filter::Filter;
 use super::queue::QueueSettings;
+use super::streams::StreamSettings;
 
 /// What `CreateTable` takes over from a table's properties; the rest (backups, encryption, deletion protection) has
 /// no meaning here.
@@ -74,6 +76,21 @@ impl Template {
         Ok(queues)
     }
 
+    /// How the functions read the tables' streams: each stream by one function.
+    pub(super) fn streams(&self) -> anyhow::Result<Vec<StreamSettings>> {
+        let functions = self.of_type("AWS::Serverless::Function");
+        let events = functions.filter_map(|(_, function)| function["Events"].as_object());
+        let streams = events
+            .flat_map(Map::values)
+            .filter(|event| event["Type"] == "DynamoDB");
+        streams.map(|event| stream(&event["Properties"])).collect()
+    }
+
+    /// True where the template has an event bus of this logical id.
+    pub(super) fn has_bus(&self, id: &str) -> bool {
+        self.of_type("AWS::Events::EventBus").any(|(bus, _)| bus == id)
+    }
+
     fn of_type(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
         self.resources
             .iter()
@@ -126,6 +143,31 @@ fn queue(id: &str, properties: &Value) -> anyhow::Result<QueueSpec> {
         logical_id: id.to_owned(),
         settings,
         dead_letters,
+    })
+}
+
+fn stream(properties: &Value) -> anyhow::Result<StreamSettings> {
+    let of = properties["Stream"]["!GetAtt"].as_str();
+    let table = of.and_then(|of| of.strip_suffix(".StreamArn"));
+    let table = table.context("Stream is no !GetAtt of a table's StreamArn")?;
+    let number = |name: &str| {
+        let number = properties[name].as_u64();
+        number.with_context(|| format!("{name} of the stream of {table} is no number"))
+    };
+    let answers = properties["FunctionResponseTypes"].to_string();
+    if !answers.contains("ReportBatchItemFailures") {
+        return Err(anyhow!("only ReportBatchItemFailures is modelled"));
+    }
+    let filters = properties["FilterCriteria"]["Filters"].as_array();
+    let patterns = filters.into_iter().flatten().map(|filter| {
+        let pattern = filter["Pattern"].as_str();
+        Filter::parse(pattern.context("a filter without a pattern")?)
+    });
+    Ok(StreamSettings {
+        table: table.to_owned(),
+        batch_size: usize::try_from(number("BatchSize")?)?,
+        filters: patterns.collect::<anyhow::Result<_>>()?,
+        max_retries: u32::try_from(number("MaximumRetryAttempts")?)?,
     })
 }
 

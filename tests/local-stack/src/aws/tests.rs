@@ -92,7 +92,7 @@ async fn the_tables_are_those_of_the_template_and_two_accounts_side_by_side_shar
         .filter_map(|index| index.index_name())
         .collect();
     indexes.sort_unstable();
-    assert_eq!(indexes, ["by-change", "by-folder"]);
+    assert_eq!(indexes, ["by-change", "by-folder", "by-pending"]);
 
     let key = [("mailbox_id".to_owned(), text("m")), ("sk".to_owned(), text("s"))];
     let put = one

@@ -37,7 +37,7 @@ const LATENCY: Duration = Duration::from_millis(30);
 
 /// Shows the whole bundle at work on this machine
 ///
-/// Runs the five functions in this process, with a simulated Microsoft Graph at one end and a DynamoDB at the other:
+/// Runs the six functions in this process, with a simulated Microsoft Graph at one end and a DynamoDB at the other:
 /// a first sync, then edits as people make them in Outlook, each shown as it arrives in the mirror, until Ctrl-C. Ends
 /// with status 0 if mirror and mailboxes are equal.
 #[derive(Clone, Debug, clap::Parser)]
@@ -237,7 +237,10 @@ impl Stage<'_> {
     /// Nothing waits anywhere, and nothing is being worked on.
     fn is_at_rest(&self) -> bool {
         let queues = [&self.stack.work, &self.stack.lifecycle];
-        queues.iter().all(|queue| queue.depth().total() == 0) && self.stack.world().quiet().is_ok()
+        let streams = [&self.stack.contact_changes, &self.stack.mailbox_changes];
+        queues.iter().all(|queue| queue.depth().total() == 0)
+            && streams.iter().all(|stream| stream.is_idle())
+            && self.stack.world().quiet().is_ok()
     }
 
     async fn pause(&self, millis: u64) {

@@ -1,4 +1,4 @@
-//! Keeps the bundle running in real time: notifications, schedules and queues, each in a loop of its own, as AWS does.
+//! Keeps the bundle running in real time: notifications, schedules, streams and queues, each in a loop of its own, as AWS does.
 //!
 //! Knows what runs beside what. Must not know what any of it does.
 
@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::future::select_all;
-use local_stack::aws::Schedules;
+use local_stack::aws::{LocalStream, Schedules};
 use local_stack::{LocalStack, RENEW, RESYNC};
 
 use super::trouble::Faults;
@@ -23,6 +23,8 @@ pub(super) async fn run(stack: &LocalStack, faults: Faults) -> anyhow::Result<In
     tokio::select! {
         never = Box::pin(deliver(stack)) => match never {},
         never = Box::pin(renew(stack)) => match never {},
+        failure = Box::pin(propagate(stack, &stack.contact_changes)) => failure,
+        failure = Box::pin(propagate(stack, &stack.mailbox_changes)) => failure,
         failure = Box::pin(tick(stack, faults)) => failure,
         (never, ..) = workers => match never {},
     }
@@ -55,6 +57,16 @@ async fn renew(stack: &LocalStack) -> Infallible {
     loop {
         match stack.lifecycle.poll() {
             Some(batch) => stack.renew_by(batch).await,
+            None => stack.ambient.sleep(IDLE).await,
+        }
+    }
+}
+
+/// propagate-changes at a stream.
+async fn propagate(stack: &LocalStack, stream: &LocalStream) -> anyhow::Result<Infallible> {
+    loop {
+        match stream.poll()? {
+            Some(batch) => stack.propagate_from(stream, batch).await,
             None => stack.ambient.sleep(IDLE).await,
         }
     }

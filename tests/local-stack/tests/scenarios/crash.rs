@@ -11,7 +11,7 @@ use graph_sim::{MailboxKey, Operation};
 use serde_json::json;
 use sync_core::ids::ChangeKey;
 
-use crate::scene::{Person, Scene, assert_no_dead_letters};
+use crate::scene::{Person, Scene, assert_no_dead_letters, outlook};
 
 /// Runs a function for so many steps. `None`: it has died before it came to its end.
 pub(crate) async fn live_for<F: Future>(steps: usize, work: F) -> Option<F::Output> {
@@ -175,19 +175,21 @@ async fn a_comparison_repairs_once_wherever_the_worker_died() {
     while !ended {
         let record = scene.mirror(&ada).await.into_values().next().unwrap();
         let mut drifted = record.clone();
-        drifted.change_key = ChangeKey::new("drifted");
+        outlook(&mut drifted).change_key = ChangeKey::new("drifted");
         drifted.document.clear();
         scene
             .stack
             .store
-            .put_contact(&drifted, Expected::Version(record.version))
+            .put_contact(&drifted, Expected::Rev(record.rev))
             .await
             .unwrap();
         scene.ask(&ada, "resync").await;
         ended = work_for(&scene, steps).await;
         scene.minutes(5).await;
         assert_eq!(scene.differences(&ada).await, [], "died at step {steps}");
-        let repaired = scene.record(&ada, record.outlook_id.as_str()).await;
+        let repaired = scene
+            .record(&ada, record.outlook.as_ref().unwrap().id.as_str())
+            .await;
         assert_eq!(repaired.version, record.version + 1, "died at step {steps}");
         let state = scene.state(&ada).await;
         assert!(

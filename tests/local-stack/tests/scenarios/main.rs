@@ -11,6 +11,7 @@ mod faults;
 mod first_sync;
 mod folders;
 mod forged;
+mod matrix;
 mod queues;
 mod refusals;
 mod resync;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sync_core::ids::{ChangeKey, FolderId};
 use sync_engine::Settings;
 
-use crate::scene::{Person, Scene};
+use crate::scene::{Person, Scene, outlook};
 
 /// A contact that Outlook no longer has, back in the mirror behind the sync's back.
 async fn haunt(scene: &mut Scene, person: &Person) {
@@ -20,7 +20,7 @@ async fn haunt(scene: &mut Scene, person: &Person) {
     let alive = scene.record(person, &id).await;
     scene.purge(person, &id);
     scene.seconds(5).await;
-    let buried = Expected::Version(scene.record(person, &id).await.version);
+    let buried = Expected::Rev(scene.record(person, &id).await.rev);
     scene.stack.store.put_contact(&alive, buried).await.unwrap();
 }
 
@@ -51,7 +51,7 @@ async fn drift_made_behind_the_syncs_back_is_repaired_and_counted_by_cause() {
     missing.document.clear();
     // one is of an older version,
     let mut stale = next();
-    stale.change_key = ChangeKey::new("old");
+    outlook(&mut stale).change_key = ChangeKey::new("old");
     stale.document.insert("jobTitle".to_owned(), json!("Drifted"));
     // one lies in another folder,
     let mut astray = next();
@@ -62,7 +62,7 @@ async fn drift_made_behind_the_syncs_back_is_repaired_and_counted_by_cause() {
         .unwrap();
     astray.folder = FolderId::new(elsewhere);
     for record in [&missing, &stale, &astray] {
-        let stored = Expected::Version(record.version);
+        let stored = Expected::Rev(record.rev);
         scene.stack.store.put_contact(record, stored).await.unwrap();
     }
     // and one is long gone.

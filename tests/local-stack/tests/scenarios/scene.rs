@@ -14,6 +14,7 @@ use local_stack::aws::{CONTACTS_TABLE, LocalQueue, Message, STATE_TABLE};
 use local_stack::{APP, Difference, LocalStack, differences};
 use serde_json::{Value, json};
 use sync_core::ids::MailboxId;
+use sync_core::record::OutlookItem;
 use sync_engine::Settings;
 use tower::ServiceExt;
 
@@ -158,7 +159,7 @@ impl Scene {
         found.unwrap_or_else(|| panic!("no folder {path}")).0
     }
 
-    /// The mirror, tombstones included, by Outlook's ids.
+    /// The mirror, tombstones included, by Outlook's ids; who is not in Outlook, by ours.
     pub(crate) async fn mirror(&self, person: &Person) -> BTreeMap<String, Contact> {
         let mut mirror = BTreeMap::new();
         let mut after: Option<String> = None;
@@ -170,7 +171,7 @@ impl Scene {
                 .contacts_changed_since(&person.id, since, after.as_deref(), 1000);
             let page = page.await.unwrap();
             let rows = page.items.into_iter();
-            mirror.extend(rows.map(|contact| (contact.outlook_id.to_string(), contact)));
+            mirror.extend(rows.map(|contact| (name(&contact), contact)));
             match page.next {
                 Some(next) => after = Some(next),
                 None => return mirror,
@@ -385,4 +386,14 @@ pub(crate) fn assert_no_dead_letters(queue: &LocalQueue) {
 
 fn bodies(messages: Vec<Message>) -> Vec<String> {
     messages.into_iter().map(|message| message.body).collect()
+}
+
+/// What Outlook knows a contact by.
+pub(crate) fn outlook(contact: &mut Contact) -> &mut OutlookItem {
+    contact.outlook.as_mut().unwrap()
+}
+
+fn name(contact: &Contact) -> String {
+    let item = contact.outlook.as_ref();
+    item.map_or_else(|| contact.id.to_string(), |item| item.id.to_string())
 }
