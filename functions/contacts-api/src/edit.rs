@@ -119,7 +119,10 @@ pub(crate) fn revive(of: &Contact, wanted: Wanted, request_hash: String, on: Occ
             members,
             ..counted(edit, on)
         },
-        None => first(None, members, on),
+        None => Edit {
+            count: of.rev + 1,
+            ..first(None, members, on)
+        },
     };
     let is_known = outlook.is_some();
     Contact {
@@ -218,7 +221,8 @@ fn first(of: Option<&Contact>, members: BTreeMap<String, Timestamp>, on: Occasio
         base_folder: known.map(|of| of.folder.clone()),
         members,
         edited_at: on.now,
-        count: 1,
+        // Not 1: whoever has pushed an earlier edit must never take this one for it.
+        count: of.map_or(1, |of| of.rev + 1),
         urgency: on.urgency,
         hold: None,
     }

@@ -38,7 +38,7 @@ async fn a_refused_edit_is_retried_or_discarded() {
         (&json!("pending"), &json!(2))
     );
     let contact = stored(&api, &mailbox, grace.id.as_str()).await;
-    assert_eq!(contact.edit.as_ref().unwrap().count, 2, "the outbox sees it");
+    assert_eq!(contact.edit.as_ref().unwrap().count, 3, "the outbox sees it");
 
     hold(&api, &contact, refusal()).await;
     let discarded = api.post(&format!("{path}/discard")).await.expect(200).body;
