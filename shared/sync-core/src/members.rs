@@ -54,6 +54,19 @@ pub const ADDRESS_PARTS: [&str; 5] = ["street", "city", "state", "postalCode", "
 /// The member that Outlook writes anew whenever it isn't sent along (facts 1.2).
 pub const DISPLAY_NAME: &str = "displayName";
 
+/// The members that Outlook makes of [`NAME_PARTS`] where it is given none (facts 1.2).
+pub const MADE_OF_NAMES: [&str; 2] = [DISPLAY_NAME, "fileAs"];
+
+/// The parts of a person's name, and what stands for it where there is none.
+pub const NAME_PARTS: [&str; 6] = [
+    "title",
+    "givenName",
+    "middleName",
+    "surname",
+    "generation",
+    "companyName",
+];
+
 /// What the member of this name holds.
 pub fn kind(name: &str) -> Kind {
     match name {

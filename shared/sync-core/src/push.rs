@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::members::{DISPLAY_NAME, differing, holds, is_blank, kind, same, wire};
+use crate::members::{DISPLAY_NAME, MADE_OF_NAMES, NAME_PARTS, differing, holds, is_blank, kind, same, wire};
 use crate::merge::{Clash, Ours, Winner, merge};
 use crate::rebase::{FOLDER, Rebased, anew, conclude, folder, left_behind, onto, onto_base, ours, theirs};
 use crate::record::{Edit, Pending, Policy, Rules, Shown, Wish};
@@ -70,10 +70,14 @@ fn all(document: &Document) -> Document {
         .collect()
 }
 
-/// The named members as they are to become, and the display name, set or not, which Outlook would
-/// write anew.
+/// The named members as they are to become, and the display name, which Outlook would write anew. That is left to it
+/// where a part of the name changes and there is no display name: a contact without one can't be found by people.
 fn changes(document: &Document, mut names: BTreeSet<String>) -> Document {
     names.insert(DISPLAY_NAME.to_owned());
+    let is_renamed = NAME_PARTS.iter().any(|part| names.contains(*part));
+    let is_left =
+        |name: &str| is_renamed && MADE_OF_NAMES.contains(&name) && is_blank(name, document.get(name));
+    names.retain(|name| !is_left(name));
     names
         .into_iter()
         .map(|name| {
@@ -281,6 +285,10 @@ mod tests {
                 json!({"displayName": "Ada", "surname": null}),
             ),
             (json!({"displayName": null}), json!({"displayName": null})),
+            (
+                json!({"displayName": null, "surname": "Lovelace"}),
+                json!({"surname": "Lovelace"}),
+            ),
             (
                 json!({"businessPhones": ["1", "2", "3"]}),
                 json!({"displayName": "Ada", "businessPhones": ["1", "2"]}),

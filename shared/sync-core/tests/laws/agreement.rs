@@ -54,6 +54,7 @@ fn config() -> ProptestConfig {
     let config = ProptestConfig::default();
     ProptestConfig {
         cases: (config.cases / 10).max(256).min(config.cases),
+        max_shrink_iters: 20_000,
         ..config
     }
 }

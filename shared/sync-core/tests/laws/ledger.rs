@@ -107,6 +107,16 @@ impl Ledger {
         self.entries.retain(is_news);
     }
 
+    /// The platform has edited a list that a write has perhaps brought to Outlook whose worker has died. What is seen
+    /// there then can't be told from somebody's edit, and what is merged is the edit's elements with the write's: the
+    /// one limit of keeping no note of what was sent.
+    pub(crate) fn doubted(&mut self) {
+        let is_sure = |(_, text): &Thing, entry: &mut Entry| {
+            entry.side == Side::Outlook || entry.is_known || text.is_none()
+        };
+        self.entries.retain(is_sure);
+    }
+
     /// The contact is gone, and with it what only the mirror kept.
     pub(crate) fn buried(&mut self) {
         self.entries.clear();

@@ -6,18 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
-use sync_core::edit::{self, Current, Edited};
+use sync_core::edit;
 use sync_core::ids::FolderId;
 use sync_core::members::{alike, differing};
 use sync_core::merge::Clash;
 use sync_core::push::{Sent, Step, after, after_delete, read_instead, step};
 use sync_core::rebase::{Bereaved, Rebased, bereaved, onto};
-use sync_core::record::{Edit, Pending, Rules, Shown, Side, Urgency, Wish};
-use sync_core::shape::{split, whole};
+use sync_core::record::{Rules, Shown, Side, Urgency, Wish};
+use sync_core::shape::split;
 use sync_core::sighting::Document;
 
 use crate::contacts::MEMBERS;
 use crate::ledger::{Ledger, text};
+use crate::mirror::Record;
 use crate::outlook::{Item, Outlook};
 
 /// What may happen.
@@ -53,60 +54,6 @@ pub(crate) enum Act {
     Delete,
 }
 
-/// The contact in the mirror.
-#[derive(Clone, Debug)]
-struct Record {
-    document: Document,
-    extras: Document,
-    folder: FolderId,
-    edit: Option<Edit>,
-    /// The version of the item in Outlook that it has last seen.
-    seen: u64,
-}
-
-impl Record {
-    fn whole(&self) -> Document {
-        whole(&self.document, &self.extras)
-    }
-
-    /// What Outlook had when the mirror last looked.
-    fn last_seen(&self) -> Document {
-        let edit = self.edit.as_ref();
-        edit.map_or_else(
-            || self.document.clone(),
-            |edit| edit.base.clone().unwrap_or_default(),
-        )
-    }
-
-    fn pending<'a>(&'a self, edit: &'a Edit) -> Pending<'a> {
-        Pending {
-            document: &self.document,
-            extras: &self.extras,
-            folder: &self.folder,
-            edit,
-        }
-    }
-
-    fn current(&self) -> Current<'_> {
-        Current {
-            document: &self.document,
-            extras: &self.extras,
-            folder: &self.folder,
-            edit: self.edit.as_ref(),
-        }
-    }
-
-    fn of(edited: Edited, seen: u64) -> Self {
-        Self {
-            document: edited.document,
-            extras: edited.extras,
-            folder: edited.folder,
-            edit: edited.edit,
-            seen,
-        }
-    }
-}
-
 /// The shell in small: what a worker does about one contact, with Outlook at hand.
 pub(crate) struct World {
     outlook: Outlook,
@@ -116,6 +63,8 @@ pub(crate) struct World {
     pub(crate) writes: u32,
     pub(crate) clashes: Vec<Clash>,
     pub(crate) ledger: Ledger,
+    /// A worker has died after a write, and nobody has looked since.
+    in_doubt: bool,
 }
 
 impl World {
@@ -129,6 +78,7 @@ impl World {
             writes: 0,
             clashes: Vec::new(),
             ledger: Ledger::default(),
+            in_doubt: false,
         };
         let folder = folder(false);
         let edited = edit::create(first, &folder, false, world.now(), Urgency::Now);
@@ -195,11 +145,25 @@ impl World {
             }
         }
         let (seen, last_seen) = (record.seen, record.last_seen());
+        // What only the mirror has of a list is the platform's anew with each edit of the list.
+        let mut in_outlook = before.clone();
+        if let Act::Set { member, .. } = act {
+            let name = MEMBERS[member].0;
+            in_outlook.remove(name);
+            let held = record.document.get(name).cloned();
+            in_outlook.extend(held.map(|value| (name.to_owned(), value)));
+        }
+        let before = [in_outlook, before];
         if let Some(edited) = edit::save(record.current(), wanted, &folder_wanted, now, Urgency::Now) {
             let record = Record::of(edited, seen);
-            self.ledger
-                .edited(Side::Platform, &before, &record.whole(), &last_seen);
+            for before in &before {
+                self.ledger
+                    .edited(Side::Platform, before, &record.whole(), &last_seen);
+            }
             self.mirror = Some(record);
+            if self.in_doubt {
+                self.ledger.doubted();
+            }
         }
     }
 
@@ -246,6 +210,7 @@ impl World {
             return;
         };
         let edit = record.edit.take();
+        self.in_doubt = false;
         self.mirror = match (self.outlook.item.clone(), edit) {
             (Some(item), Some(edit)) => {
                 let rebased = onto(record.pending(&edit), shown(&item), self.rules, &BTreeMap::new());
@@ -330,6 +295,7 @@ impl World {
         }
         self.writes += 1;
         self.clock += 1;
+        self.in_doubt = answer == Answer::Dies;
         if let Some(act) = meanwhile {
             self.platform(act);
         }
