@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sync_core::folders::{DEFAULT_FOLDER, Scope, UNLISTED_DEFAULT, in_scope};
 use sync_core::ids::FolderId;
+use sync_core::members::{MADE_OF_NAMES, NAME_PARTS, same};
 use sync_core::sighting::Document;
 use utoipa::ToSchema;
 
@@ -93,6 +94,21 @@ impl Asked {
             .entry("contact")
             .or_insert_with(|| Value::Object(Map::new()));
         Self::read(target, errors)
+    }
+
+    /// A whole contact in the place of this one. The names that Outlook makes of others stay, where none is named and
+    /// the others stay: who sends the same contact twice has not changed it.
+    pub(crate) fn in_place_of(mut self, present: &Contact) -> Self {
+        let before = shown(present);
+        let stays = |name: &&str| same(name, before.get(*name), self.contact.get(*name));
+        if NAME_PARTS.iter().all(stays) {
+            for name in MADE_OF_NAMES {
+                if let (false, Some(made)) = (self.contact.contains_key(name), before.get(name)) {
+                    self.contact.insert(name.to_owned(), made.clone());
+                }
+            }
+        }
+        self
     }
 
     /// The contact that is wanted, if it is valid. `at`: where in the body it is.

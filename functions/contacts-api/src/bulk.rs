@@ -278,10 +278,12 @@ fn decide(
     } else {
         present.filter(|present| is_named && present.deleted_at.is_none())
     };
-    let wanted = item
-        .asked
-        .clone()
-        .wanted(replaces, folders, &item.at, &mut Vec::new())?;
+    let asked = item.asked.clone();
+    let asked = match replaces {
+        Some(present) => asked.in_place_of(present),
+        None => asked,
+    };
+    let wanted = asked.wanted(replaces, folders, &item.at, &mut Vec::new())?;
     match replaces {
         Some(present) => Ok(replaced(present, wanted, on)),
         None => created(mailbox, id, present, wanted, request, on),

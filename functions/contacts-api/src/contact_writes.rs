@@ -153,7 +153,7 @@ async fn replace(
         let present = living(present)?;
         if_match.check(present.version)?;
         let mut errors = Vec::new();
-        let asked = Asked::read(body.clone(), &mut errors);
+        let asked = Asked::read(body.clone(), &mut errors).in_place_of(present);
         let wanted = asked.wanted(Some(present), &place.folders, "", &mut errors)?;
         Ok(replaced(present, wanted, on))
     })

@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 
 use contact_store::Contact;
 use jiff::Timestamp;
+use sync_core::edit::{Current, Edited, save};
 use sync_core::ids::{ContactId, FolderId, MailboxId};
 use sync_core::members::{Kind, differing, kind, same, wire};
 use sync_core::rebase::FOLDER;
-use sync_core::record::{Edit, Hold, Side, Urgency, Wish};
+use sync_core::record::{Edit, Side, Urgency, Wish};
 use sync_core::shape::{Shape, split, whole};
 use sync_core::sighting::Document;
 
@@ -78,25 +79,37 @@ pub(crate) fn create(
 
 /// The contact as it is wanted; `None` where it is so already.
 pub(crate) fn replace(of: &Contact, wanted: Wanted, on: Occasion) -> Option<Contact> {
-    let before = shown(of);
-    let Shape { document, extras } = split(normal(wanted.whole, &before, &of.document), of.base());
+    let current = Current {
+        document: &of.document,
+        extras: &of.extras,
+        folder: &of.folder,
+        edit: of.edit.as_ref(),
+    };
     let external_id = of.external_id.clone().or(wanted.external_id);
-    if whole(&document, &extras) == before && wanted.folder == of.folder && external_id == of.external_id {
-        return None;
-    }
-    let is_moved = wanted.folder != of.folder;
-    let fresh = edited(&document, &of.document, is_moved, on.now);
-    let edit = match &of.edit {
-        edit if fresh.is_empty() => edit.clone(),
-        Some(edit) => Some(further(edit, fresh, &document, on)),
-        None => Some(first(Some(of), fresh, on)),
+    let whole = normal(wanted.whole, &shown(of), &of.document);
+    let edited = match save(current, whole, &wanted.folder, on.now, on.urgency) {
+        None if external_id == of.external_id => return None,
+        None => Edited {
+            document: of.document.clone(),
+            extras: of.extras.clone(),
+            folder: of.folder.clone(),
+            edit: of.edit.clone(),
+        },
+        Some(edited) => edited,
+    };
+    let count = |edit: Edit| match &of.edit {
+        Some(_) => edit,
+        None => Edit {
+            count: of.rev + 1,
+            ..edit
+        },
     };
     Some(Contact {
-        folder: wanted.folder,
-        document,
-        extras,
+        folder: edited.folder,
+        document: edited.document,
+        extras: edited.extras,
         external_id,
-        edit,
+        edit: edited.edit.map(count),
         ..changed(of, on.now)
     })
 }
@@ -225,24 +238,6 @@ fn first(of: Option<&Contact>, members: BTreeMap<String, Timestamp>, on: Occasio
         count: of.map_or(1, |of| of.rev + 1),
         urgency: on.urgency,
         hold: None,
-    }
-}
-
-/// An edit on top of one that is pending. A contact under review stays there: to save it would make a second one.
-fn further(edit: &Edit, fresh: BTreeMap<String, Timestamp>, document: &Document, on: Occasion) -> Edit {
-    let mut members = edit.members.clone();
-    members.extend(fresh);
-    if let Some(base) = &edit.base {
-        // What has been taken back is no edit of that member any more.
-        members.retain(|name, _| name == FOLDER || !same(name, base.get(name), document.get(name)));
-    }
-    Edit {
-        members,
-        hold: match &edit.hold {
-            Some(Hold::Review { .. }) => edit.hold.clone(),
-            Some(Hold::Refused(_)) | None => None,
-        },
-        ..counted(edit, on)
     }
 }
 

@@ -195,6 +195,11 @@ async fn what_is_the_same_is_no_change() {
     for (method, body) in [
         ("PUT", sent_back),
         ("PUT", spelt_otherwise),
+        // The display name that Outlook has made is not missed.
+        (
+            "PUT",
+            json!({"contact": {"emailAddresses": present["contact"]["emailAddresses"]}}),
+        ),
         ("PATCH", json!({})),
         (
             "PATCH",
@@ -237,7 +242,7 @@ async fn an_edit_that_is_taken_back_stays_since_it_may_be_on_its_way() {
             .expect(200);
     }
     let edit = stored(&api, &mailbox, grace.id.as_str()).await.edit.unwrap();
-    assert_eq!((edit.count, edit.members.len()), (3, 0));
+    assert_eq!((edit.count, edit.members.len()), (3, 1));
     assert_eq!(edit.base.as_ref(), Some(&grace.document));
 }
 
