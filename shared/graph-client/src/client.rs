@@ -59,7 +59,7 @@ pub(crate) enum Target<'a> {
     /// Below the version root, segment by segment; each is encoded.
     Path(&'a [&'a str]),
     /// As [`Target::Path`], with a query that is already encoded.
-    Query(&'a [&'a str], &'static str),
+    Query(&'a [&'a str], &'a str),
     /// A URL that Graph gave. Refused where it leads elsewhere.
     Link(&'a str),
 }

@@ -109,7 +109,8 @@ impl<T: Transport> Session<'_, T> {
         source: Source,
     ) -> Result<Option<Write>, NotEnough> {
         let sighting = shown.sighting().ok_or(NotEnough)?;
-        let known = match relation(stored, shown, sighting.folder) {
+        let is_awaited = stored.is_some_and(|stored| self.is_awaited(stored));
+        let known = match relation(stored, shown, sighting.folder, is_awaited) {
             Relation::Itself => stored.and_then(known),
             Relation::Newcomer => None,
             Relation::LeftBehind => return Ok(None),
@@ -228,7 +229,7 @@ enum Relation {
     Revenant,
 }
 
-fn relation(stored: Option<&Contact>, shown: &Shown, folder: &FolderId) -> Relation {
+fn relation(stored: Option<&Contact>, shown: &Shown, folder: &FolderId, is_awaited: bool) -> Relation {
     let Some(stored) = stored else {
         return Relation::Newcomer;
     };
@@ -239,7 +240,7 @@ fn relation(stored: Option<&Contact>, shown: &Shown, folder: &FolderId) -> Relat
         Relation::Itself
     } else if stored.superseded.contains(&shown.outlook_id) {
         Relation::LeftBehind
-    } else if stored.is_tombstone() || is_on_its_way(stored, folder) {
+    } else if stored.is_tombstone() || is_awaited || is_on_its_way(stored, folder) {
         Relation::Newcomer
     } else {
         Relation::Revenant

@@ -3,13 +3,15 @@
 //! What a contact becomes is decided by `sync_core::push::after`; this file writes it down, and where somebody has edited
 //! the contact while it was on its way, asks again with what it is then. Knows no request but those of cleaning up.
 
-use contact_store::{Contact, StoreError};
+use contact_store::{Companion, Contact, StoreError};
 use graph_client::{ContactWrite, ErrorKind, Transport, Written};
 use sync_core::ids::OutlookId;
+use sync_core::members::alike;
+use sync_core::merge::{Clash, Winner};
 use sync_core::push::{Sent, Step, after, after_delete};
-use sync_core::rebase::Rebased;
+use sync_core::rebase::{DELETED, Rebased};
 use sync_core::record::{self, OutlookItem, Side, Wish};
-use sync_core::sighting::Source;
+use sync_core::sighting::{Document, Source};
 
 use crate::Trouble;
 use crate::apply::{Effect, Write};
@@ -145,7 +147,7 @@ impl<T: Transport> Session<'_, T> {
     }
 
     /// Deletes the items in Outlook that a contact has left. One that was changed there after the contact had moved on is
-    /// kept in the conflict log first.
+    /// kept in the conflict log first: once it is deleted, nobody looks at it again.
     pub(crate) async fn clean_up(&mut self, contact: Contact) -> Result<(), Trouble> {
         if contact.superseded.is_empty() {
             return Ok(());
@@ -153,7 +155,6 @@ impl<T: Transport> Session<'_, T> {
         let ids: Vec<&str> = contact.superseded.iter().map(OutlookId::as_str).collect();
         let found = self.graph().contacts(&ids).await;
         let mut deletes = Vec::new();
-        let mut cleaned = contact.clone();
         let mut companions = Vec::new();
         for found in found {
             let Some(item) = found? else { continue };
@@ -162,29 +163,31 @@ impl<T: Transport> Session<'_, T> {
                 // In Deleted Items already.
                 continue;
             }
+            // Outlook's times are whole seconds.
             let is_later = shown.modified_at.zip(contact.created_at);
-            if is_later.is_some_and(|(modified, moved)| modified > moved) {
-                let (base, ours) = (contact.base().clone(), contact.document.clone());
-                let clash = sync_core::merge::Clash {
-                    member: sync_core::rebase::DELETED.to_owned(),
-                    base: None,
-                    ours: None,
-                    theirs: Some(shown.document.clone().into()),
-                    winner: sync_core::merge::Winner::Platform,
-                    kept: None,
-                };
-                companions.push(self.conflict(
-                    &contact,
-                    vec![clash],
-                    Some(base),
-                    Some(ours),
-                    Some(shown.document),
-                ));
+            if is_later.is_some_and(|(modified, moved)| modified >= moved)
+                && !alike(&shown.document, &contact.document)
+            {
+                companions.push(self.left_change(&contact, shown.document));
             }
             deletes.push(ContactWrite::Delete {
                 id: shown.outlook_id.as_str().to_owned(),
                 if_match: shown.change_key.map(|key| key.as_str().to_owned()),
             });
+        }
+        // At most one entry a moment for a contact; what a second old item had is rare beyond telling.
+        companions.truncate(1);
+        let mut cleaned = contact.clone();
+        if !companions.is_empty() {
+            let write = Write {
+                companions,
+                ..Write::over(&contact, cleaned.clone(), Effect::Touch)
+            };
+            if !self.write_all(vec![write]).await?.is_empty() {
+                // Edited at this moment: the index shows it again.
+                return Ok(());
+            }
+            cleaned.rev += 1;
         }
         for outcome in self.graph().write_contacts(&deletes).await {
             match outcome {
@@ -197,15 +200,25 @@ impl<T: Transport> Session<'_, T> {
                 Err(error) => return Err(error.into()),
             }
         }
+        let before = cleaned.clone();
         cleaned.superseded = Vec::new();
-        // At most one entry a moment for a contact; what a second old item had is rare beyond telling.
-        companions.truncate(1);
-        let write = Write {
-            companions,
-            ..Write::over(&contact, cleaned, Effect::Touch)
-        };
         // Edited meanwhile: they are gone all the same, and the next look finds that.
-        self.write_all(vec![write]).await?;
+        self.write_all(vec![Write::over(&before, cleaned, Effect::Touch)])
+            .await?;
         Ok(())
+    }
+
+    /// The entry of the log for a change that somebody has made to an item that the contact had left.
+    fn left_change(&mut self, contact: &Contact, theirs: Document) -> Companion {
+        let clash = Clash {
+            member: DELETED.to_owned(),
+            base: None,
+            ours: None,
+            theirs: Some(theirs.clone().into()),
+            winner: Winner::Platform,
+            kept: None,
+        };
+        let (base, ours) = (contact.base().clone(), contact.document.clone());
+        self.conflict(contact, vec![clash], Some(base), Some(ours), Some(theirs))
     }
 }

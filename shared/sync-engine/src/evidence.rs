@@ -17,6 +17,7 @@ use crate::Trouble;
 use crate::apply::{Effect, Write, is_on_its_way};
 use crate::convert::Shown;
 use crate::meet::{bury, pending, stamped};
+use crate::recover::as_if_answered;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -157,11 +158,12 @@ impl<T: Transport> Session<'_, T> {
             return Ok(None);
         };
         let contact = self.engine.store.contact(&self.mailbox.id, &id).await?;
-        Ok(contact.filter(|contact| {
+        let contact = contact.filter(|contact| {
             let is_unborn = contact.outlook.is_none() && contact.edit.is_some();
             let arrives = shown.folder.as_ref().is_some_and(|it| is_on_its_way(contact, it));
-            is_unborn || arrives
-        }))
+            is_unborn || arrives || self.is_awaited(contact)
+        });
+        Ok(contact.map(|contact| as_if_answered(&contact, shown)))
     }
 
     /// What becomes of a contact whose item is gone from Outlook: a tombstone, or, where an edit waits that wins against

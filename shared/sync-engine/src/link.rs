@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contact_store::{Contact, FolderScope, Outsider, PlanEntry, PlanPage, PlanSummary};
-use graph_client::{ReadFrom, StampSearch, Transport};
+use graph_client::{ReadFrom, Transport};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sync_core::folders::{self, Scope};
@@ -19,12 +19,12 @@ use sync_core::record::{self, Hold, OutlookItem};
 use crate::Trouble;
 use crate::apply::{Effect, Write};
 use crate::convert::Shown;
-use crate::meet::{Meeting, pending};
+use crate::meet::{Meeting, pending, stamped};
 use crate::session::Session;
 use crate::work::Progress;
 
-/// Contacts whose stamps are looked for at a time: five batches of Graph's twenty.
-const STAMPS_AT_ONCE: usize = 100;
+/// Contacts that are read from the index at a time.
+const AT_ONCE: usize = 100;
 
 /// Entries of a page of a plan.
 const ENTRIES: usize = 200;
@@ -110,9 +110,7 @@ impl<T: Transport> Session<'_, T> {
         let mut after: Option<String> = None;
         loop {
             let store = &self.engine.store;
-            let page = store
-                .pending(&self.mailbox.id, after.as_deref(), STAMPS_AT_ONCE)
-                .await?;
+            let page = store.pending(&self.mailbox.id, after.as_deref(), AT_ONCE).await?;
             let ids = page.items.into_iter().map(|row| row.id).collect();
             let contacts = self.read(ids).await?.into_iter().filter(is_unborn);
             unborn.extend(contacts.map(|contact| (contact.id.clone(), contact)));
@@ -138,7 +136,10 @@ impl<T: Transport> Session<'_, T> {
                     return Ok(None);
                 }
                 let from = link.as_deref().map_or(ReadFrom::Start, ReadFrom::Link);
-                let page = self.graph().list_contacts(Some(folder.as_str()), from).await?;
+                let page = self
+                    .graph()
+                    .list_stamped_contacts(Some(folder.as_str()), from)
+                    .await?;
                 let rows = page.rows.into_iter().map(|row| Shown::new(&self.mailbox.id, row));
                 theirs.extend(rows.map(|row| (row.id.clone(), row)));
                 link = page.next;
@@ -147,7 +148,7 @@ impl<T: Transport> Session<'_, T> {
                 }
             }
         }
-        let mut outcomes = self.by_stamp(&ours).await?;
+        let mut outcomes = by_stamp(&ours, &theirs);
         let linked: BTreeSet<&ContactId> = outcomes.values().filter_map(linked).collect();
         let ours_left: Vec<Candidate<'_>> = ours
             .iter()
@@ -172,33 +173,6 @@ impl<T: Transport> Session<'_, T> {
             theirs,
             outcomes,
         }))
-    }
-
-    /// Those that this mailbox has had from us before: they bear the stamp.
-    async fn by_stamp(
-        &self,
-        ours: &BTreeMap<ContactId, Contact>,
-    ) -> Result<BTreeMap<ContactId, Outcome>, Trouble> {
-        let mut outcomes = BTreeMap::new();
-        let ours: Vec<(&ContactId, &Contact)> = ours.iter().collect();
-        for chunk in ours.chunks(STAMPS_AT_ONCE) {
-            let searches: Vec<StampSearch<'_>> = chunk
-                .iter()
-                .map(|(id, contact)| StampSearch {
-                    folder: self.real_folder(&contact.folder).as_str(),
-                    stamp: id.as_str(),
-                })
-                .collect();
-            let found = self.graph().contacts_by_stamp(&searches).await;
-            for ((id, _), found) in chunk.iter().zip(found) {
-                if let Some(item) = found?.into_iter().next() {
-                    let theirs = Shown::new(&self.mailbox.id, item).id;
-                    let by = Ground::Stamp;
-                    outcomes.insert((*id).clone(), Outcome::Link { theirs, by });
-                }
-            }
-        }
-        Ok(outcomes)
     }
 
     /// Writes down who is whom.
@@ -312,6 +286,24 @@ impl<T: Transport> Session<'_, T> {
             .filter(|(id, path)| folders::in_scope(&scope, id, path));
         Ok(in_scope.map(|(id, _)| id).collect())
     }
+}
+
+/// Those that this mailbox has had from us before: they bear the stamp. Of several, the first: the others are copies that
+/// somebody has made in Outlook.
+fn by_stamp(
+    ours: &BTreeMap<ContactId, Contact>,
+    theirs: &BTreeMap<ContactId, Shown>,
+) -> BTreeMap<ContactId, Outcome> {
+    let mut stamped_rows: Vec<&Shown> = theirs.values().filter(|row| row.stamp.is_some()).collect();
+    stamped_rows.sort_by_key(|row| (row.created_at, &row.id));
+    let mut outcomes = BTreeMap::new();
+    for row in stamped_rows {
+        let (theirs, by) = (row.id.clone(), Ground::Stamp);
+        if let Some(id) = stamped(row.stamp.as_deref()).filter(|id| ours.contains_key(id)) {
+            outcomes.entry(id).or_insert(Outcome::Link { theirs, by });
+        }
+    }
+    outcomes
 }
 
 fn linked(outcome: &Outcome) -> Option<&ContactId> {

@@ -212,12 +212,14 @@ impl<T: Transport> Session<'_, T> {
 
     /// One request, and what becomes of each of its contacts.
     async fn send(&mut self, request: Vec<Sending>, course: &mut Course) -> Result<(), Trouble> {
-        let mut creating: BTreeSet<ContactId> = request
+        let creating: BTreeSet<ContactId> = request
             .iter()
             .filter(|sending| is_create(&sending.step))
             .map(|sending| sending.contact.id.clone())
             .collect();
         self.note_creating(&creating).await?;
+        // Until the mirror has what came of them, whatever stops this run.
+        self.doubtful.extend(creating);
         let sendings = request
             .into_iter()
             .filter_map(|sending| Some((self.wire(&sending)?, sending)));
@@ -232,6 +234,10 @@ impl<T: Transport> Session<'_, T> {
                     looks.extend(sending.contact.outlook.map(|item| (id, item.id)));
                     continue;
                 }
+                // Its version is not known: its stamp will show it.
+                Ok(Written::Saved(answer)) if is_create(&sending.step) && answer.change_key.is_none() => {
+                    continue;
+                }
                 Ok(answer) => {
                     written.push((sending, answer));
                     continue;
@@ -240,7 +246,7 @@ impl<T: Transport> Session<'_, T> {
             };
             let fate = fate(&sending.step, &error);
             if !matches!(fate, Fate::InDoubt) {
-                creating.remove(&id);
+                self.doubtful.remove(&id);
             }
             match fate {
                 Fate::Look => looks.extend(sending.contact.outlook.map(|item| (id, item.id))),
@@ -259,26 +265,34 @@ impl<T: Transport> Session<'_, T> {
         course
             .named
             .extend(moved.map(|(sending, _)| sending.contact.id.clone()));
-        for (sending, _) in &written {
-            creating.remove(&sending.contact.id);
-        }
+        let carried_out: Vec<ContactId> = written
+            .iter()
+            .map(|(sending, _)| sending.contact.id.clone())
+            .collect();
         self.confirm(written).await?;
-        self.doubtful.extend(creating);
+        for id in carried_out {
+            self.doubtful.remove(&id);
+        }
         self.verify(looks).await?;
         end.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Says in the mailbox's record whose creates are about to be sent, beside those whose answer was lost.
+    /// Says in the mailbox's record whose creates are about to be sent, beside those whose answer was lost. Somebody who
+    /// has saved the record meanwhile is perhaps another worker with the same creates: then nothing is sent.
     async fn note_creating(&mut self, contacts: &BTreeSet<ContactId>) -> Result<(), Trouble> {
         if contacts.is_empty() {
             return Ok(());
         }
-        let creating = Creating {
+        let mut noted = self.mailbox.clone();
+        noted.updated_at = self.now();
+        noted.creating = Some(Creating {
             since: self.now(),
             contacts: contacts.union(&self.doubtful).cloned().collect(),
-        };
-        self.update_mailbox(|mailbox| mailbox.creating = Some(creating.clone()))
-            .await
+        });
+        self.engine.store.save_mailbox(&mut noted).await?;
+        self.mailbox = noted;
+        self.asked_for.extend(contacts.iter().cloned());
+        Ok(())
     }
 
     /// A create of it may have been carried out: it is not sent again before its stamp has been looked for.
@@ -289,15 +303,7 @@ impl<T: Transport> Session<'_, T> {
     /// Says what is left in doubt, and what stood in the way of the mailbox as a whole.
     async fn end_of_push(&mut self, course: Course) -> Result<(), Trouble> {
         let now = self.now();
-        let since = self
-            .mailbox
-            .creating
-            .as_ref()
-            .map_or(now, |creating| creating.since);
-        let creating = (!self.doubtful.is_empty()).then(|| Creating {
-            since,
-            contacts: self.doubtful.clone(),
-        });
+        let (asked_for, doubtful) = (self.asked_for.clone(), self.doubtful.clone());
         let error = course.refusal.map(|error| LastError {
             code: error
                 .code()
@@ -306,13 +312,18 @@ impl<T: Transport> Session<'_, T> {
             at: now,
         });
         self.update_mailbox(|mailbox| {
-            mailbox.creating.clone_from(&creating);
+            // What another worker is about to create is his to say.
+            let noted = mailbox.creating.take();
+            let others = noted.iter().flat_map(|it| it.contacts.difference(&asked_for));
+            let contacts: BTreeSet<ContactId> = others.chain(&doubtful).cloned().collect();
+            let since = noted.as_ref().map_or(now, |creating| creating.since);
+            mailbox.creating = (!contacts.is_empty()).then_some(Creating { since, contacts });
             if error.is_some() {
                 mailbox.last_error.clone_from(&error);
             }
         })
         .await?;
-        if creating.is_some() {
+        if let Some(since) = self.mailbox.creating.as_ref().map(|creating| creating.since) {
             let look_again = since.saturating_add(SETTLES_WITHIN).unwrap_or(now);
             let armed = self.timers.get(&TimerKind::Poll).copied();
             if armed.is_none_or(|armed| armed > look_again || armed <= now) {

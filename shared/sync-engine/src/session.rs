@@ -30,6 +30,8 @@ pub(crate) struct Session<'e, T> {
     pub(crate) looked_at: BTreeSet<FolderId>,
     /// Contacts of which a create may have been carried out.
     pub(crate) doubtful: BTreeSet<ContactId>,
+    /// Contacts that this run has found in, or put into, the mailbox's record of creates.
+    pub(crate) asked_for: BTreeSet<ContactId>,
     pub(crate) report: Report,
 }
 
@@ -63,6 +65,7 @@ impl<'e, T: Transport> Session<'e, T> {
             strangers: BTreeSet::new(),
             looked_at: BTreeSet::new(),
             doubtful: BTreeSet::new(),
+            asked_for: BTreeSet::new(),
             report: Report::default(),
         }))
     }

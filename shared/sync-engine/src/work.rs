@@ -219,8 +219,11 @@ impl<T: Transport> Session<'_, T> {
                 return Ok(Progress::Cut);
             }
         }
-        let nothing_found = self.report.inserted + self.report.updated + self.report.buried
-            == seen_before.inserted + seen_before.updated + seen_before.buried;
+        // A row that the mirror has already explains its hint: it is the echo of a write of ours, most of the time.
+        let shown = |report: &Report| {
+            report.inserted + report.updated + report.buried + report.touched + report.unchanged
+        };
+        let nothing_found = shown(&self.report) == shown(&seen_before);
         let look_again = full || (nothing_found && !demand.hints.is_empty());
         self.conclude(demand, look_again).await?;
         Ok(Progress::Complete)

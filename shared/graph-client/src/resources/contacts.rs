@@ -9,7 +9,7 @@ use crate::client::{Call, Target};
 use crate::delta::DeltaPage;
 use crate::error::{ErrorKind, GraphError};
 use crate::exchange::Answer;
-use crate::model::{Contact, ContactFields};
+use crate::model::{Contact, ContactFields, stamp};
 use crate::page::{Page, ReadFrom, read_row};
 use crate::retry::Repeat;
 use crate::transport::Transport;
@@ -41,6 +41,21 @@ impl<T: Transport> MailboxClient<'_, T> {
                 Call::get("contact.list", Subject::Folder, from.target(&path)),
             )
             .await
+    }
+
+    /// As [`MailboxClient::list_contacts`], with the stamps.
+    pub async fn list_stamped_contacts(
+        &self,
+        folder: Option<&str>,
+        from: ReadFrom<'_>,
+    ) -> Result<Page<Contact>, GraphError> {
+        let (path, query) = (self.contacts_path(folder), stamp::expand());
+        let target = match from {
+            ReadFrom::Start => Target::Query(&path, &query),
+            ReadFrom::Link(link) => Target::Link(link),
+        };
+        let call = Call::get("contact.list_stamped", Subject::Folder, target);
+        self.client.page(self.tenant, call).await
     }
 
     /// As [`MailboxClient::list_contacts`], but each contact is only its id, its version, its folder and the time of
