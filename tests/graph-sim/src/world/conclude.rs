@@ -98,7 +98,8 @@ impl World {
         call: &Call,
         now: Timestamp,
     ) -> (Outcome, Duration) {
-        let delay = self.settings.latency + std::mem::take(&mut self.batch_delay);
+        // A batch takes the time of its items: they share one way there and back.
+        let delay = self.settings.latency.max(std::mem::take(&mut self.batch_delay));
         let refusal = match fault {
             None => return (Outcome::Answer(answer), delay),
             Some(Fault::Hang { .. }) => return (Outcome::Hang, delay),

@@ -16,7 +16,8 @@ pub struct Settings {
     pub graph_url: String,
     /// Life of an access token; Entra says 3,599 s (facts 9.1).
     pub token_life: Duration,
-    /// Time that each mailbox request takes. It is what makes concurrency visible.
+    /// Time that each mailbox request takes, as its client sees it; a batch takes that of its items, four at a time. It
+    /// is what makes concurrency visible.
     pub latency: Duration,
     /// Whether a soft-deleted contact is still found by its immutable id (facts 2.1: GET by id looks in the whole store).
     pub soft_deleted_readable: bool,

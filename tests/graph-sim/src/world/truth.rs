@@ -75,6 +75,18 @@ impl World {
         Some(truth)
     }
 
+    /// One contact, as a GET with immutable ids shows it; `None` where it is deleted or was never there.
+    pub fn contact(&self, key: &MailboxKey, id: &str) -> Option<Value> {
+        let mailbox = self.directory.mailbox(key)?;
+        let item = mailbox.items.get(id)?;
+        let view = View {
+            immutable: true,
+            select: None,
+            expand: &[],
+        };
+        (!mailbox.is_deleted(item)).then(|| Value::Object(show(item, &view)))
+    }
+
     /// The request log, oldest first; only the latest entries are kept.
     pub fn requests(&self) -> impl Iterator<Item = &Entry> {
         self.journal.entries.iter()
