@@ -126,17 +126,11 @@ impl LocalStack {
             Duration::from_mins(15),
         ));
         let keys = client_state_keys(&secrets.read(&key).await?)?;
-        let graph_url = lock(&transport).settings().graph_url.clone();
-        let graph = Arc::new(GraphClient::new(
-            transport.clone(),
-            Endpoints::explicit(&graph_url, "https://login.microsoftonline.com")?,
-            Arc::new(SecretCredentials {
-                secrets: Arc::clone(&secrets),
-                arn: credentials,
-            }),
-            ambient.clone(),
-            HeaderValue::from_static("outlook-contact-sync/local-stack"),
-        ));
+        let credentials = SecretCredentials {
+            secrets: Arc::clone(&secrets),
+            arn: credentials,
+        };
+        let graph = Arc::new(graph(&transport, credentials, &ambient)?);
         let job_queue = || JobQueue::new(aws.sqs(), work.url());
         let lifecycle_queue = || LifecycleQueue::new(aws.sqs(), lifecycle.url());
         let store = Arc::new(store);
@@ -401,6 +395,21 @@ fn lock(transport: &SimTransport) -> MutexGuard<'_, World> {
 
 fn credentials(secret: &str) -> String {
     serde_json::json!({ "clientId": APP, "clientSecret": secret }).to_string()
+}
+
+fn graph(
+    transport: &SimTransport,
+    credentials: SecretCredentials,
+    ambient: &Ambient,
+) -> anyhow::Result<GraphClient<SimTransport>> {
+    let graph_url = lock(transport).settings().graph_url.clone();
+    Ok(GraphClient::new(
+        transport.clone(),
+        Endpoints::explicit(&graph_url, "https://login.microsoftonline.com")?,
+        Arc::new(credentials),
+        ambient.clone(),
+        HeaderValue::from_static("outlook-contact-sync/local-stack"),
+    ))
 }
 
 /// With a store of its own, so that what the index of addresses costs is not mixed with what the sync costs.

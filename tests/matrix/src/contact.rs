@@ -93,16 +93,19 @@ impl State {
             ("officeLocation", office(self.office)),
         ];
         let members = members.into_iter();
-        members.map(|(name, text)| (name.to_owned(), text.into())).collect()
+        members
+            .map(|(name, text)| (name.to_owned(), text.into()))
+            .collect()
     }
+}
 
-    /// What of the written members is not as it was: what somebody sends who edits it so.
-    pub fn edits(self) -> Map<String, Value> {
-        let before = Self::BEFORE.written();
-        let mut edits = self.written();
-        edits.retain(|name, value| before.get(name) != Some(value));
-        edits
-    }
+/// What a side sends for an act that edits: the members that it changes.
+pub fn edits(side: Side, act: Act) -> Map<String, Value> {
+    let before = State::BEFORE.written();
+    let after = State::BEFORE.after(side, act);
+    let mut edits = after.map(State::written).unwrap_or_default();
+    edits.retain(|name, value| before.get(name) != Some(value));
+    edits
 }
 
 /// The members of a contact that a side makes while the contact `name` is there.

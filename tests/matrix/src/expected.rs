@@ -100,9 +100,8 @@ pub fn expected(cell: Cell) -> Expected {
         }
     };
     let [first, second] = cell.order.sides();
-    let is_impossible = cell.order.is_settled()
-        && cell.act(first) == Act::Delete
-        && cell.act(second).needs_contact();
+    let is_impossible =
+        cell.order.is_settled() && cell.act(first) == Act::Delete && cell.act(second).needs_contact();
     Expected {
         contact,
         newcomers: newcomers(cell),

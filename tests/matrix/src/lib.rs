@@ -7,11 +7,13 @@
 
 mod contact;
 mod expected;
+mod judge;
 mod publish;
 mod table;
 
-pub use contact::{Folder, Mark, State, newcomer, title};
+pub use contact::{Folder, Mark, State, edits, newcomer, title};
 pub use expected::{Change, Entry, Event, Expected, Winner, Writes, expected};
+pub use judge::{Seen, Subject, Trial};
 pub use publish::page;
 pub use table::Clash;
 
@@ -166,6 +168,7 @@ impl Cell {
 
 impl Side {
     /// The other one.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Outlook => Self::Platform,

@@ -1,138 +1,140 @@
 //! The matrix as people read it: tables in Markdown, for `docs/conflicts.md`.
 //!
-//! Tables that say the same are shown once. It must not say anything that the oracle doesn't.
+//! It must not say anything that the oracle doesn't.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::contact::{Folder, Mark, State};
 use crate::expected::{Expected, Writes, expected};
 use crate::table::Clash;
-use crate::{Act, Cell, Deletion, Order, Policy, Sheet, Side, sheets};
+use crate::{Act, Cell, Deletion, Order, Policy, Side};
 
 /// The whole matrix.
 pub fn page() -> String {
     let mut page = String::new();
-    let mut grids: Vec<(String, Vec<Sheet>)> = Vec::new();
-    for sheet in sheets() {
-        if sheet.deletion != Deletion::EditWins {
-            continue;
-        }
-        let grid = grid(&sheet);
-        match grids.iter_mut().find(|(other, _)| *other == grid) {
-            Some((_, same)) => same.push(sheet),
-            None => grids.push((grid, vec![sheet])),
-        }
+    for (heading, order) in [
+        ("Outlook first, and the platform knows", Order::OutlookFirst),
+        ("The platform first, and Outlook knows", Order::PlatformFirst),
+        ("At once: neither knows of the other", Order::OutlookLater),
+    ] {
+        let _ = writeln!(page, "### {heading}\n\n{}", grid(order));
     }
-    for (grid, sheets) in grids {
-        for heading in headings(&sheets) {
-            let _ = writeln!(page, "**{heading}**\n");
-        }
-        let _ = writeln!(page, "{grid}");
-    }
-    let _ = write!(page, "{}", deletions());
+    let _ = writeln!(page, "### At once, and the same\n\n{}", same());
+    let _ = write!(
+        page,
+        "### At once, deleted by one and changed by the other\n\n{}",
+        deletions()
+    );
     page
 }
 
-/// Which orders, under which policies. A settled order has nothing to decide, so no policy of its own.
-fn headings(sheets: &[Sheet]) -> Vec<String> {
-    let mut by_order: BTreeMap<Order, Vec<Policy>> = BTreeMap::new();
-    for sheet in sheets {
-        by_order.entry(sheet.order).or_default().push(sheet.policy);
+fn cell(outlook: Act, platform: Act, order: Order, policy: Policy, deletion: Deletion) -> Cell {
+    Cell {
+        outlook,
+        platform,
+        order,
+        policy,
+        deletion,
     }
-    let headings = by_order.into_iter().map(|(order, policies)| {
-        let policies = if policies.len() == Policy::ALL.len() {
-            "every policy".to_owned()
-        } else {
-            let names: Vec<_> = policies
-                .into_iter()
-                .map(|policy| format!("`{}`", policy.name()))
-                .collect();
-            names.join(", ")
-        };
-        format!("{}: {policies}", capital(order.name()))
-    });
-    headings.collect()
 }
 
-fn grid(sheet: &Sheet) -> String {
-    let mut grid = "| in Outlook ↓, on the platform →".to_owned();
+/// Policies make a difference to conflicts alone, and those have tables of their own.
+fn grid(order: Order) -> String {
+    let mut grid = "| Outlook ↓ platform →".to_owned();
     for act in Act::ALL {
         let _ = write!(grid, " | {}", act.name());
     }
-    let _ = write!(grid, " |\n|{}", " --- |".repeat(Act::ALL.len() + 1));
+    let _ = writeln!(grid, " |\n|{}", " --- |".repeat(Act::ALL.len() + 1));
     for outlook in Act::ALL {
-        let _ = write!(grid, "\n| **{}**", outlook.name());
-        for cell in sheet.cells.iter().filter(|cell| cell.outlook == outlook) {
-            let _ = write!(grid, " | {}", words(&expected(*cell)));
+        let _ = write!(grid, "| **{}**", outlook.name());
+        for platform in Act::ALL {
+            let cell = cell(
+                outlook,
+                platform,
+                order,
+                Policy::LastWriteWins,
+                Deletion::EditWins,
+            );
+            let _ = write!(grid, " | {}", cell_in_grid(cell));
         }
-        grid.push_str(" |");
+        grid.push_str(" |\n");
     }
-    grid.push('\n');
     grid
 }
 
-/// Where somebody has deleted what the other has changed: who gets his way under which policy for deletes.
-fn deletions() -> String {
-    let mut table = "**Deleted by one, changed by the other, at once**\n\n".to_owned();
-    let mut rows: Vec<(String, Vec<Cell>)> = vec![
-        ("`editWins`".to_owned(), Vec::new()),
-        ("`deleteWins`".to_owned(), Vec::new()),
-    ];
-    for sheet in sheets().into_iter().filter(|sheet| !sheet.order.is_settled()) {
-        let of_being: Vec<Cell> = sheet
-            .cells
-            .into_iter()
-            .filter(|cell| cell.clash() == Some(Clash::Being))
-            .collect();
-        match sheet.deletion {
-            Deletion::EditWins => rows[0].1.extend(of_being),
-            Deletion::DeleteWins => rows[1].1.extend(of_being),
-            Deletion::ByPolicy => {
-                let name = format!("`byPolicy`, `{}`, {}", sheet.policy.name(), later(sheet.order));
-                rows.push((name, of_being));
+fn cell_in_grid(cell: Cell) -> String {
+    match cell.clash() {
+        Some(Clash::Title) => "**conflict**: the title".to_owned(),
+        Some(Clash::Folder) => "**conflict**: the folder".to_owned(),
+        Some(Clash::Being) => "**conflict**: deleted or not".to_owned(),
+        None => words(&expected(cell)),
+    }
+}
+
+/// Where both have written the same, or moved it: who gets his way under which policy.
+fn same() -> String {
+    let mut table = "| policy | both edit the title, Outlook later | the platform later \
+                     | both move it, Outlook later | the platform later |\n| --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for policy in Policy::ALL {
+        let _ = write!(table, "| `{}`", policy.name());
+        for act in [Act::EditSame, Act::Move] {
+            for order in [Order::OutlookLater, Order::PlatformLater] {
+                let cell = cell(act, act, order, policy, Deletion::EditWins);
+                let _ = write!(table, " | {}", words(&expected(cell)));
             }
         }
-    }
-    table.push_str("| policy for deletes | deleted in Outlook | deleted on the platform |\n| --- | --- | --- |\n");
-    for (name, cells) in rows {
-        let deleted = |side: Side| {
-            let outcomes = cells.iter().filter(|cell| cell.act(side) == Act::Delete);
-            let mut lives: Vec<bool> = outcomes.map(|cell| expected(*cell).contact.is_some()).collect();
-            lives.dedup();
-            match lives.as_slice() {
-                [true] => "lives, with the change",
-                [false] => "gone",
-                _ => "it depends",
-            }
-        };
-        let (outlook, platform) = (deleted(Side::Outlook), deleted(Side::Platform));
-        let _ = writeln!(table, "| {name} | {outlook} | {platform} |");
+        table.push_str(" |\n");
     }
     table
 }
 
-fn later(order: Order) -> &'static str {
-    match order {
-        Order::OutlookFirst | Order::OutlookLater => "Outlook the later",
-        Order::PlatformFirst | Order::PlatformLater => "the platform the later",
+/// Where somebody has deleted what the other has changed: who gets his way under which policy for deletes.
+fn deletions() -> String {
+    let mut table = "| policy for deletes | policy | deleted in Outlook, which is later | earlier \
+                     | deleted on the platform, which is later | earlier |\n\
+                     | --- | --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for deletion in Deletion::ALL {
+        let policies = match deletion {
+            Deletion::EditWins | Deletion::DeleteWins => vec![("any".to_owned(), Policy::LastWriteWins)],
+            Deletion::ByPolicy => {
+                let all = Policy::ALL.into_iter();
+                all.map(|policy| (format!("`{}`", policy.name()), policy))
+                    .collect()
+            }
+        };
+        for (name, policy) in policies {
+            let _ = write!(table, "| `{}` | {name}", deletion.name());
+            for (deleter, order) in [
+                (Side::Outlook, Order::OutlookLater),
+                (Side::Outlook, Order::PlatformLater),
+                (Side::Platform, Order::PlatformLater),
+                (Side::Platform, Order::OutlookLater),
+            ] {
+                let (outlook, platform) = match deleter {
+                    Side::Outlook => (Act::Delete, Act::EditSame),
+                    Side::Platform => (Act::EditSame, Act::Delete),
+                };
+                let cell = cell(outlook, platform, order, policy, deletion);
+                let _ = write!(table, " | {}", words(&expected(cell)));
+            }
+            table.push_str(" |\n");
+        }
     }
+    table
 }
 
-/// What a cell says.
+/// What comes of a cell.
 fn words(expected: &Expected) -> String {
-    let mut words = Vec::new();
-    if expected.entry.is_some() {
-        words.push("**conflict**".to_owned());
-    }
-    words.push(expected.contact.map_or_else(|| "gone".to_owned(), state));
+    let mut words = vec![expected.contact.map_or_else(|| "gone".to_owned(), state)];
     let new = expected.newcomers.len();
     if new > 0 {
         words.push(format!("{new} new"));
     }
     if let Some(side) = expected.impossible {
         words.push(match side {
-            Side::Outlook => "nothing left to act on in Outlook".to_owned(),
+            Side::Outlook => "Outlook shows nothing to act on".to_owned(),
             Side::Platform => "the API says 404".to_owned(),
         });
     }
@@ -174,10 +176,4 @@ fn state(state: State) -> String {
         return "as it was".to_owned();
     }
     parts.join(", ")
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
 }

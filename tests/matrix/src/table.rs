@@ -154,7 +154,10 @@ fn state(word: &str) -> Option<State> {
     })
 }
 
-#[expect(clippy::panic, reason = "the table is a constant: whoever writes it wrong finds out at once")]
+#[expect(
+    clippy::panic,
+    reason = "the table is a constant: whoever writes it wrong finds out at once"
+)]
 fn misprint(what: &str) -> ! {
     panic!("the matrix is misprinted at {what:?}")
 }

@@ -67,13 +67,11 @@ impl LocalFunctions {
         };
         let answer = function(&question);
         self.lock().asked.push(question);
-        match answer {
-            Some(answer) => (StatusCode::OK, answer.to_string()).into_response(),
-            None => {
-                let kind = ("x-amz-function-error", "Unhandled");
-                (StatusCode::OK, [kind], r#"{"errorType":"Error"}"#).into_response()
-            }
-        }
+        let Some(answer) = answer else {
+            let kind = ("x-amz-function-error", "Unhandled");
+            return (StatusCode::OK, [kind], r#"{"errorType":"Error"}"#).into_response();
+        };
+        (StatusCode::OK, answer.to_string()).into_response()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -119,8 +119,7 @@ impl LocalAws {
         let json_server = Loopback::start(|until| server::serve_json(listener, answer, until));
         let functions = LocalFunctions::default();
         let (listener, functions_url) = server::free_port().await?;
-        let functions_server =
-            Loopback::start(|until| functions::serve(listener, functions.clone(), until));
+        let functions_server = Loopback::start(|until| functions::serve(listener, functions.clone(), until));
 
         // One plain HTTP client for all of them: no TLS to load, and no proxy from the environment in the way.
         let http = aws_smithy_http_client::Builder::new().build_http();

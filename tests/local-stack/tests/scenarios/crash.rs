@@ -28,7 +28,7 @@ pub(crate) async fn live_for<F: Future>(steps: usize, work: F) -> Option<F::Outp
 }
 
 /// Runs the worker on the next batch for so many steps, and then it is dead. True where it came to its end before.
-async fn work_for(scene: &Scene, steps: usize) -> bool {
+pub(crate) async fn work_for(scene: &Scene, steps: usize) -> bool {
     let batch = scene.stack.work.poll().unwrap();
     let answer = live_for(steps, scene.stack.work_on(&batch)).await;
     let lived = answer.is_some();

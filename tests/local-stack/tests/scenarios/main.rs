@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that can't go on fails")]
 
 mod crash;
+mod creates;
 mod delta_links;
 mod edits;
 mod errors;
@@ -11,9 +12,14 @@ mod faults;
 mod first_sync;
 mod folders;
 mod forged;
+mod linking;
 mod matrix;
+mod platform;
+mod pushes;
 mod queues;
+mod rate;
 mod refusals;
+mod refused;
 mod resync;
 mod scene;
 mod secrecy;
