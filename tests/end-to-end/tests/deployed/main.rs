@@ -3,6 +3,9 @@
 //! One stack is deployed and serves every scenario in turn; each has mailboxes of its own. A word on the command line
 //! runs only the scenarios whose names contain it: `cargo test -p end-to-end -- renewal`.
 
+mod ear;
+mod matrix;
+mod platform;
 mod scenarios;
 mod scene;
 
@@ -14,7 +17,7 @@ use scene::Scene;
 
 type Scenario = (&'static str, for<'a> fn(&'a Scene) -> scenarios::Story<'a>);
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: [Scenario; 13] = [
     ("first_sync_of_5000_contacts_over_nested_folders", |scene| {
         Box::pin(scenarios::first_sync(scene))
     }),
@@ -41,6 +44,15 @@ const SCENARIOS: [Scenario; 10] = [
     }),
     ("a_killed_worker_goes_on_at_the_page", |scene| {
         Box::pin(scenarios::killed_worker(scene))
+    }),
+    ("edits_by_the_api_reach_outlook_within_two_seconds", |scene| {
+        Box::pin(platform::edits(scene))
+    }),
+    ("a_bulk_of_5000_survives_a_killed_worker", |scene| {
+        Box::pin(platform::bulk(scene))
+    }),
+    ("both_sides_change_one_contact", |scene| {
+        Box::pin(matrix::both_sides(scene))
     }),
     ("removal_erases_everything", |scene| {
         Box::pin(scenarios::removal(scene))

@@ -316,9 +316,10 @@ pub(crate) async fn poll(scene: &Scene) -> Result<()> {
     // And the comparison, on request: it finds what somebody else did to the mirror.
     let page = scene.store.contacts(&user.id, None, 1).await?;
     let mut record = page.items.into_iter().next().context("the mirror is empty")?;
-    let expected = contact_store::Expected::Version(record.version);
+    let expected = contact_store::Expected::Rev(record.rev);
     record.version += 1;
-    record.change_key = sync_core::ids::ChangeKey::new("tampered");
+    let outlook = record.outlook.as_mut().context("the contact is not in Outlook")?;
+    outlook.change_key = sync_core::ids::ChangeKey::new("tampered");
     record.document.insert("givenName".to_owned(), json!("Tampered"));
     scene.store.put_contact(&record, expected).await?;
     let (status, answer) = scene

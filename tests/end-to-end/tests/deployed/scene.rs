@@ -189,7 +189,7 @@ impl Scene {
         clippy::disallowed_methods,
         reason = "a test on real processes takes real time"
     )]
-    async fn a_moment(&self) {
+    pub(crate) async fn a_moment(&self) {
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
 
@@ -200,14 +200,30 @@ impl Scene {
         path: &str,
         body: Option<Value>,
     ) -> Result<(StatusCode, Value)> {
+        let kind = [("content-type", "application/json")];
+        let headers = if body.is_some() { &kind[..] } else { &[] };
+        self.call_with(method, path, headers, body).await
+    }
+
+    /// The same, with headers that the API is to see.
+    pub(crate) async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Result<(StatusCode, Value)> {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let url = format!("{}{path}", self.api);
         let mut request = self.http.request(method.parse()?, &url);
         for (name, value) in signature(method, &url, &body)? {
             request = request.header(name, value);
         }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !body.is_empty() {
-            request = request.header("content-type", "application/json").body(body);
+            request = request.body(body);
         }
         let answer = request.send().await?;
         let status = answer.status();
@@ -328,15 +344,21 @@ impl Scene {
             .status())
     }
 
-    /// Nothing in a dead-letter queue, no notification undelivered, and no bad manners at Graph.
+    /// Nothing in a dead-letter queue, nothing that a function's role forbids it, and no bad manners at Graph.
     pub(crate) async fn nothing_left_over(&self) -> Result<()> {
-        for queue in ["WorkDeadLetterQueueUrl", "LifecycleDeadLetterQueueUrl"] {
+        for queue in [
+            "WorkDeadLetterQueueUrl",
+            "LifecycleDeadLetterQueueUrl",
+            "ChangesDeadLetterQueueUrl",
+        ] {
             let url = self.stack.output(queue)?;
             let ask = json!({ "QueueUrl": url, "AttributeNames": ["ApproximateNumberOfMessages"] });
             let answer = self.stack.call("sqs", "GetQueueAttributes", &ask)?;
             let count = &answer["Attributes"]["ApproximateNumberOfMessages"];
             ensure!(count == "0", "{queue} holds {count} messages");
         }
+        let denied = self.log().lines().filter(|line| line.contains("Denied")).count();
+        ensure!(denied == 0, "IAM has refused a function {denied} times");
         let state = self.ask("state", None).await?;
         ensure!(
             state["complaints"] == json!([]),
@@ -346,9 +368,15 @@ impl Scene {
         Ok(())
     }
 
+    /// What the emulator and the functions said. A byte that is no text hides none of it.
+    fn log(&self) -> String {
+        let log = std::fs::read(self.stack.logs.join("ministack.log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// The end of the emulator's log: what the functions said.
     pub(crate) fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(self.stack.logs.join("ministack.log")).unwrap_or_default();
+        let log = self.log();
         let telling = log.lines().filter(|line| {
             line.contains("\"level\":\"ERROR\"")
                 || line.contains("\"level\":\"WARN\"")
