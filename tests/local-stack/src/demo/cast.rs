@@ -3,15 +3,13 @@
 //! Knows the simulator's side of a mailbox. Must not know the mirror.
 
 use anyhow::Context as _;
-use axum::body::{Body, to_bytes};
 use graph_sim::{MailboxKey, Snapshot};
-use lambda_http::http::{Request, StatusCode};
 use local_stack::{APP, LocalStack};
 use serde_json::{Value, json};
-use sync_core::ids::{MailboxId, TenantId, UserId};
-use tower::ServiceExt as _;
+use sync_core::ids::{ContactId, MailboxId, OutlookId, TenantId, UserId};
 
 use super::Scene;
+use super::platform::Platform;
 
 const TENANTS: [(&str, &str); 2] = [
     ("3f2504e0-4f89-41d3-9a0c-0305e82c3301", "contoso.example"),
@@ -33,6 +31,9 @@ pub(super) struct Person {
 /// A contact.
 #[derive(Clone, Debug)]
 pub(super) struct Card {
+    /// The mirror's id of it, which stays.
+    pub(super) id: ContactId,
+    /// Outlook's, which changes when the platform moves it.
     pub(super) outlook_id: String,
     pub(super) name: String,
     /// The folder's id.
@@ -67,18 +68,20 @@ fn person(stack: &LocalStack, scene: &Scene, number: usize) -> anyhow::Result<Pe
     let truth = world
         .snapshot(&key)
         .context("a mailbox that was just made is gone")?;
+    let id = MailboxId::derive(&TenantId::new(tenant), &UserId::new(object_id));
     Ok(Person {
-        id: MailboxId::derive(&TenantId::new(tenant), &UserId::new(object_id)),
+        contacts: cards(&id, &truth),
+        id,
         name,
         key,
-        contacts: cards(&truth),
         folders: places(&truth),
     })
 }
 
-fn cards(truth: &Snapshot) -> Vec<Card> {
+fn cards(mailbox: &MailboxId, truth: &Snapshot) -> Vec<Card> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let card = |(id, contact): (&String, &Value)| Card {
+        id: ContactId::derive(mailbox, &OutlookId::new(id.clone())),
         outlook_id: id.clone(),
         name: text(&contact["displayName"]),
         folder: text(&contact["parentFolderId"]),
@@ -95,18 +98,12 @@ fn places(truth: &Snapshot) -> Vec<Place> {
 }
 
 /// Enrols a mailbox as an operator does: through the API.
-pub(super) async fn enrol(stack: &LocalStack, person: &Person) -> anyhow::Result<()> {
+pub(super) async fn enrol(platform: &Platform, person: &Person) -> anyhow::Result<()> {
     let body = json!({ "tenant": person.key.tenant, "user": person.key.user });
-    let request = Request::post("/v1/mailboxes")
-        .header("content-type", "application/json")
-        .body(Body::from(body.to_string()))?;
-    let answer = stack.api.clone().oneshot(request).await?;
-    let status = answer.status();
-    let body = to_bytes(answer.into_body(), usize::MAX).await?;
-    let enrolled: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let enrolled = platform.ask("POST", "/v1/mailboxes", Some(body)).await?;
     anyhow::ensure!(
-        status == StatusCode::CREATED && enrolled["id"] == person.id.as_str(),
-        "the API did not enrol {}: {status} {enrolled}",
+        enrolled["id"] == person.id.as_str(),
+        "the API has enrolled somebody else than {}",
         person.name
     );
     Ok(())

@@ -53,6 +53,14 @@ impl Doorway {
             screen.line(&format!("   curl -s '{base}/{id}'"));
             screen.line(&format!("   curl -s '{base}/{id}/folders'"));
             screen.line(&format!("   curl -s '{base}/{id}/contacts?limit=2'"));
+            screen.line(&format!("   curl -s '{base}/{id}/conflicts'"));
+            if let Some(card) = first.contacts.last() {
+                let contact = &card.id;
+                screen.line(&format!(
+                    "   curl -s -X PATCH -H 'If-Match: *' -H 'content-type: application/merge-patch+json' \\\n        \
+                     -d '{{\"contact\": {{\"nickName\": \"Bo\"}}}}' '{base}/{id}/contacts/{contact}'"
+                ));
+            }
         }
     }
 

@@ -1,33 +1,17 @@
-//! What the people do in Outlook, and how the mirror looks once it has followed.
+//! An edit: what somebody does to a contact, and how the other side looks once it has followed.
 //!
-//! Knows the simulator's users. Chance comes from the scene's seed, so that the same seed makes the same edits.
+//! Knows both sides as anybody may read them. Must not make edits: that is `players`.
 
-use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
-use ambient::Ambient;
 use contact_store::Contact;
-use fastrand::Rng;
-use graph_sim::{Edit, EditError, World};
+use graph_sim::{MailboxKey, World};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
-use sync_core::ids::{ContactId, MailboxId, OutlookId};
+use serde_json::Value;
+use sync_core::ids::{ContactId, MailboxId};
+use sync_core::record::Side;
 
-use super::cast::{Card, Person, Place};
-
-const GIVEN: [&str; 8] = [
-    "Alma", "Bilal", "Clara", "Deniz", "Edda", "Farah", "Georg", "Hedda",
-];
-const FAMILY: [&str; 8] = [
-    "Acheampong",
-    "Berg",
-    "Costa",
-    "Diallo",
-    "Endo",
-    "Ferrari",
-    "Gruber",
-    "Hansen",
-];
+use super::cast::{Card, Place};
 
 /// A kind of edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,11 +36,70 @@ impl Display for Kind {
     }
 }
 
+/// What somebody is about to do.
+#[derive(Clone, Debug)]
+pub(super) enum Deed {
+    Create {
+        given: &'static str,
+        family: &'static str,
+        address: String,
+        place: Place,
+    },
+    Edit {
+        card: Card,
+        member: &'static str,
+        value: Value,
+    },
+    Move {
+        card: Card,
+        place: Place,
+    },
+    /// A move into a folder that has to be made first. The API makes no folders.
+    File {
+        card: Card,
+        name: String,
+    },
+    Delete {
+        card: Card,
+        purge: bool,
+    },
+}
+
+impl Deed {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Create { .. } => Kind::Created,
+            Self::Edit { .. } => Kind::Edited,
+            Self::Move { .. } => Kind::Moved,
+            Self::File { .. } => Kind::Filed,
+            Self::Delete { .. } => Kind::Deleted,
+        }
+    }
+
+    /// In words.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Create {
+                given, family, place, ..
+            } => format!("{given} {family} in {}", place.name),
+            Self::Edit { card, member, .. } => format!("{}: {member}", card.name),
+            Self::Move { card, place } => format!("{} to {}", card.name, place.name),
+            Self::File { card, name } => format!("{} in the new folder {name}", card.name),
+            Self::Delete { card, .. } => card.name.clone(),
+        }
+    }
+}
+
 /// An edit that was made.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
+    /// When it was begun.
     pub(super) at: Timestamp,
-    pub(super) who: String,
+    /// Who has made it; the other one has to follow.
+    pub(super) by: Side,
+    /// Whose mailbox it is.
+    pub(super) whose: String,
+    pub(super) key: MailboxKey,
     pub(super) mailbox: MailboxId,
     pub(super) contact: ContactId,
     pub(super) kind: Kind,
@@ -64,21 +107,34 @@ pub(super) struct Made {
     pub(super) what: String,
     /// Nobody was told: all of its notifications were lost.
     pub(super) unheard: bool,
-    expected: Expected,
-    outlook_id: String,
+    /// The folder that was made for it.
+    pub(super) new_place: Option<Place>,
+    pub(super) expected: Expected,
 }
 
-/// What the mirror shows then.
+/// What the other side shows then.
 #[derive(Clone, Debug)]
-enum Expected {
+pub(super) enum Expected {
     In { folder: String },
     With { member: &'static str, value: Value },
     Gone,
 }
 
 impl Made {
-    /// Whether the mirror shows it.
-    pub(super) fn is_shown_by(&self, mirrored: Option<&Contact>) -> bool {
+    /// Whether the other side shows it.
+    pub(super) fn has_arrived(&self, mirrored: Option<&Contact>, outlook: &World) -> bool {
+        match self.by {
+            Side::Outlook => self.is_in_the_mirror(mirrored),
+            Side::Platform => self.is_in_outlook(mirrored, outlook),
+        }
+    }
+
+    /// Whether nothing more comes of it: the mirror knows that Outlook has it.
+    pub(super) fn is_settled(mirrored: Option<&Contact>) -> bool {
+        mirrored.is_none_or(|contact| contact.edit.is_none() && contact.superseded.is_empty())
+    }
+
+    fn is_in_the_mirror(&self, mirrored: Option<&Contact>) -> bool {
         let living = mirrored.filter(|contact| contact.deleted_at.is_none());
         match (&self.expected, living) {
             (Expected::Gone, living) => living.is_none(),
@@ -87,227 +143,16 @@ impl Made {
             (Expected::In { .. } | Expected::With { .. }, None) => false,
         }
     }
-}
 
-/// Chooses edits and makes them.
-pub(super) struct Players {
-    ambient: Ambient,
-    dice: Rng,
-    number: u64,
-    busy: BTreeSet<String>,
-}
-
-impl Players {
-    pub(super) fn new(ambient: Ambient, seed: u64) -> Self {
-        Self {
-            ambient,
-            dice: Rng::with_seed(seed),
-            number: 0,
-            busy: BTreeSet::new(),
+    /// The mirror is asked for the item's id alone, which a create and a move in Outlook have only just made.
+    fn is_in_outlook(&self, mirrored: Option<&Contact>, outlook: &World) -> bool {
+        let item = mirrored.and_then(|contact| contact.outlook.as_ref());
+        let shown = item.and_then(|item| outlook.contact(&self.key, item.id.as_str()));
+        match (&self.expected, shown) {
+            (Expected::Gone, shown) => shown.is_none(),
+            (Expected::In { folder }, Some(contact)) => contact["parentFolderId"] == folder.as_str(),
+            (Expected::With { member, value }, Some(contact)) => contact[*member] == *value,
+            (Expected::In { .. } | Expected::With { .. }, None) => false,
         }
-    }
-
-    /// Somebody does something. A contact whose last edit has not arrived yet is left alone: the mirror may skip
-    /// versions, and then nobody could tell when it showed one.
-    pub(super) fn act(&mut self, people: &mut [Person], world: &mut World) -> Result<Made, EditError> {
-        self.number += 1;
-        let person = self.dice.usize(0..people.len());
-        let person = &mut people[person];
-        let before = world.unread();
-        let at = self.ambient.now();
-        let mut made = match (self.dice.u8(0..100), self.idle(person)) {
-            (0..20, _) | (_, None) => self.create(person, world, at)?,
-            (20..70, Some(card)) => self.edit(person, &person.contacts[card], world, at)?,
-            (70..84, Some(card)) if person.folders.len() > 1 => self.relocate(person, card, world, at)?,
-            (70..87, Some(card)) => self.file(person, card, world, at)?,
-            (_, Some(card)) => self.delete(person, card, world, at)?,
-        };
-        let after = world.unread();
-        made.unheard = after.lost > before.lost && after.waiting == before.waiting;
-        self.busy.insert(made.outlook_id.clone());
-        Ok(made)
-    }
-
-    /// The edit has arrived.
-    pub(super) fn done(&mut self, made: &Made) {
-        self.busy.remove(&made.outlook_id);
-    }
-
-    /// A contact that nothing is expected of.
-    fn idle(&mut self, person: &Person) -> Option<usize> {
-        let count = person.contacts.len();
-        let first = self.dice.usize(0..count.max(1));
-        let mut places = (first..count).chain(0..first);
-        places.find(|place| !self.busy.contains(&person.contacts[*place].outlook_id))
-    }
-
-    fn create(&mut self, person: &mut Person, world: &mut World, at: Timestamp) -> Result<Made, EditError> {
-        let (given, family) = (self.one_of(&GIVEN), self.one_of(&FAMILY));
-        let name = format!("{given} {family}");
-        let place = person.folders[self.dice.usize(0..person.folders.len())].clone();
-        let address = format!("person{}@new.example", self.number);
-        let members = members(json!({
-            "givenName": given,
-            "surname": family,
-            "displayName": name,
-            "emailAddresses": [{ "name": name, "address": address }],
-        }));
-        let folder = Some(place.id.clone());
-        let outlook_id = world.edit(&person.key, Edit::CreateContact { folder, members }, at)?;
-        let card = Card {
-            outlook_id,
-            name,
-            folder: place.id.clone(),
-        };
-        person.contacts.push(card.clone());
-        let what = format!("{} in {}", card.name, place.name);
-        Ok(made(
-            person,
-            &card,
-            Kind::Created,
-            what,
-            Expected::In { folder: place.id },
-            at,
-        ))
-    }
-
-    fn edit(
-        &mut self,
-        person: &Person,
-        card: &Card,
-        world: &mut World,
-        at: Timestamp,
-    ) -> Result<Made, EditError> {
-        let number = self.number;
-        let (member, value) = match self.dice.u8(0..3) {
-            0 => ("mobilePhone", format!("+49 171 {number:07}")),
-            1 => ("officeLocation", format!("Room {number}")),
-            _ => ("personalNotes", format!("Called back, note {number}")),
-        };
-        let value = Value::from(value);
-        let edit = Edit::EditContact {
-            id: card.outlook_id.clone(),
-            members: members(json!({ member: value })),
-        };
-        world.edit(&person.key, edit, at)?;
-        let what = format!("{}: {member}", card.name);
-        Ok(made(
-            person,
-            card,
-            Kind::Edited,
-            what,
-            Expected::With { member, value },
-            at,
-        ))
-    }
-
-    fn relocate(
-        &mut self,
-        person: &mut Person,
-        card: usize,
-        world: &mut World,
-        at: Timestamp,
-    ) -> Result<Made, EditError> {
-        let here = &person.contacts[card].folder;
-        let others: Vec<&Place> = person.folders.iter().filter(|place| place.id != *here).collect();
-        let place = others[self.dice.usize(0..others.len())].clone();
-        let what = format!("{} to {}", person.contacts[card].name, place.name);
-        shift(person, card, place, Kind::Moved, what, world, at)
-    }
-
-    fn file(
-        &mut self,
-        person: &mut Person,
-        card: usize,
-        world: &mut World,
-        at: Timestamp,
-    ) -> Result<Made, EditError> {
-        let name = format!("Fair {}", self.number);
-        let folder = Edit::CreateFolder {
-            parent: None,
-            name: name.clone(),
-        };
-        let place = Place {
-            id: world.edit(&person.key, folder, at)?,
-            name,
-        };
-        person.folders.push(place.clone());
-        let what = format!("{} in the new folder {}", person.contacts[card].name, place.name);
-        shift(person, card, place, Kind::Filed, what, world, at)
-    }
-
-    fn delete(
-        &mut self,
-        person: &mut Person,
-        card: usize,
-        world: &mut World,
-        at: Timestamp,
-    ) -> Result<Made, EditError> {
-        let card = person.contacts.swap_remove(card);
-        let edit = Edit::DeleteContact {
-            id: card.outlook_id.clone(),
-            purge: self.dice.bool(),
-        };
-        world.edit(&person.key, edit, at)?;
-        Ok(made(
-            person,
-            &card,
-            Kind::Deleted,
-            card.name.clone(),
-            Expected::Gone,
-            at,
-        ))
-    }
-
-    fn one_of(&mut self, names: &[&'static str]) -> &'static str {
-        names[self.dice.usize(0..names.len())]
-    }
-}
-
-fn shift(
-    person: &mut Person,
-    card: usize,
-    place: Place,
-    kind: Kind,
-    what: String,
-    world: &mut World,
-    at: Timestamp,
-) -> Result<Made, EditError> {
-    let card = &mut person.contacts[card];
-    let edit = Edit::MoveContact {
-        id: card.outlook_id.clone(),
-        folder: Some(place.id.clone()),
-    };
-    world.edit(&person.key, edit, at)?;
-    card.folder.clone_from(&place.id);
-    let card = card.clone();
-    Ok(made(
-        person,
-        &card,
-        kind,
-        what,
-        Expected::In { folder: place.id },
-        at,
-    ))
-}
-
-fn made(person: &Person, card: &Card, kind: Kind, what: String, expected: Expected, at: Timestamp) -> Made {
-    Made {
-        at,
-        who: person.name.clone(),
-        mailbox: person.id.clone(),
-        contact: ContactId::derive(&person.id, &OutlookId::new(card.outlook_id.clone())),
-        kind,
-        what,
-        unheard: false,
-        expected,
-        outlook_id: card.outlook_id.clone(),
-    }
-}
-
-fn members(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
     }
 }

@@ -3,7 +3,6 @@
 //! Knows the state table, as an operator sees it. Everything that happens happens in the bundle.
 
 use contact_store::{Cursor, MailboxState, Phase};
-use graph_sim::Operation;
 use jiff::Timestamp;
 
 use super::tally::{span, thousands};
@@ -61,12 +60,13 @@ impl Stage<'_> {
         ));
         let began = self.stack.ambient.now();
         for person in &self.people {
-            cast::enrol(self.stack, person).await?;
+            cast::enrol(&self.platform, person).await?;
         }
         loop {
+            self.hear();
             let progress = self.progress().await?;
             let line = self.describe(&progress, contacts, began);
-            // Notifications of what happened meanwhile, and the second look that follows a new subscription.
+            // Notifications of what happened meanwhile, the second look that follows a new subscription, and events.
             if progress.is_over(mailboxes) && self.is_at_rest() {
                 self.screen.line(&line);
                 return Ok(true);
@@ -99,7 +99,7 @@ impl Stage<'_> {
         // A full round that had to begin again counts contacts again.
         let seen = progress.contacts.min(contacts);
         format!(
-            "   {:>6} of {} contacts  {:>2} of {} folders  {:>3} pages  {:>4} requests  {:>2} subscriptions  {:>6}",
+            "   {:>6} of {} contacts  {:>2} of {} folders  {:>4} requests  {:>2} subscriptions  {:>6} events  {:>6}",
             thousands(seen),
             thousands(contacts),
             progress.folders_done,
@@ -107,9 +107,9 @@ impl Stage<'_> {
                 .iter()
                 .map(|person| person.folders.len())
                 .sum::<usize>(),
-            thousands(counts.get(&Operation::ContactDelta).copied().unwrap_or_default()),
             thousands(counts.values().sum()),
             progress.subscriptions,
+            thousands(self.heard.values().sum()),
             span(u64::try_from(elapsed).unwrap_or_default()),
         )
     }

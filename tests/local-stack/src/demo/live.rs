@@ -1,15 +1,18 @@
-//! Act three: people edit, and each edit is shown when the mirror has it, with the time that it took.
+//! Act three: people edit in Outlook and the platform through the API, and each edit is shown when the other side has
+//! it, with the time that it took.
 //!
-//! Knows the mirror as any reader of the table does: it asks for the contact, again and again. Must not look into the
-//! bundle to learn when an edit has arrived.
+//! Knows both sides as anybody who reads them: it asks for the contact, again and again. Must not look into the bundle
+//! to learn when an edit has arrived.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sync_core::record::Side;
 
 use super::Stage;
-use super::edits::{Made, Players};
+use super::edits::Made;
 use super::first_sync::many;
+use super::players::Players;
 use super::tally::{Tally, span};
 use super::trouble::Faults;
 
@@ -23,11 +26,13 @@ const LAST_WAIT: Duration = Duration::from_mins(3);
 /// Columns for what was edited.
 const WIDTH: usize = 48;
 
-/// An edit that the mirror doesn't show yet.
+/// An edit that is not settled yet.
 struct Pending {
     made: Made,
     look_at: Timestamp,
     mentioned: bool,
+    /// The other side shows it; that both sides know it may come a moment later.
+    arrived: bool,
 }
 
 impl Stage<'_> {
@@ -53,18 +58,17 @@ impl Stage<'_> {
                 }
             } else if now >= next_edit {
                 next_edit = ambient::add(now, Duration::from_millis(self.scene.every));
-                let edit = players.act(&mut self.people, &mut self.stack.world())?;
+                let edit = players.act(&mut self.people, self.stack, &self.platform).await?;
                 made += 1;
                 pending.push(Pending {
                     look_at: now,
                     made: edit,
                     mentioned: false,
+                    arrived: false,
                 });
             }
-            for arrived in self.look(&mut pending).await? {
-                players.done(&arrived.made);
-                self.show(&arrived, &mut tally);
-            }
+            self.look(&mut pending, &mut players, &mut tally).await?;
+            self.hear();
             self.status(&tally, &pending, is_over);
             ambient.sleep(LOOK_EVERY).await;
         }
@@ -73,24 +77,29 @@ impl Stage<'_> {
     fn announce(&mut self) {
         let end = match self.scene.edits {
             Some(edits) => many(usize::try_from(edits).unwrap_or_default(), "edit", "edits"),
-            None => "until Ctrl-C".to_owned(),
+            None => "until Ctrl-C, then a conflict".to_owned(),
         };
         self.screen.line(&format!(
-            "\n3. Live edits: one every {}, {end}. Time is from the edit to the mirrored item.\n",
+            "\n3. Live edits, by people in Outlook and by the platform through the API: one every {}, {end}.\n   \
+             Time is until the other side has it: from Outlook to the mirrored item, from the API to Outlook's.\n",
             span(self.scene.every),
         ));
-        self.screen
-            .line(&row(["at", "who", "edit", "contact", "time", "median", "p95"]));
+        self.screen.line(&row([
+            "at", "made in", "mailbox", "edit", "contact", "time", "median",
+        ]));
     }
 
-    /// Asks the mirror for what is pending, and takes out what has arrived.
-    async fn look(&mut self, pending: &mut Vec<Pending>) -> anyhow::Result<Vec<Pending>> {
-        let mut arrived = Vec::new();
+    /// Asks both sides for what is pending, shows what has arrived, and takes out what is settled.
+    async fn look(
+        &mut self,
+        pending: &mut Vec<Pending>,
+        players: &mut Players,
+        tally: &mut Tally,
+    ) -> anyhow::Result<()> {
         let mut place = 0;
         while place < pending.len() {
             let edit = &mut pending[place];
-            let now = self.stack.ambient.now();
-            if edit.look_at > now {
+            if edit.look_at > self.stack.ambient.now() {
                 place += 1;
                 continue;
             }
@@ -98,33 +107,35 @@ impl Stage<'_> {
                 .audience
                 .contact(&edit.made.mailbox, &edit.made.contact)
                 .await?;
-            let now = self.stack.ambient.now();
-            let age = age(&edit.made, now);
-            if edit.made.is_shown_by(mirrored.as_ref()) {
-                arrived.push(pending.swap_remove(place));
+            let age = age(&edit.made, self.stack.ambient.now());
+            if !edit.arrived && edit.made.has_arrived(mirrored.as_ref(), &self.stack.world()) {
+                edit.arrived = true;
+                let way = tally.add(edit.made.by, edit.made.kind, age);
+                let note = if edit.made.unheard {
+                    " (never notified)"
+                } else {
+                    ""
+                };
+                let line = row_of(&edit.made, note, &span(age), &span(way.median()));
+                self.screen.line(&line);
+            }
+            if edit.arrived && Made::is_settled(mirrored.as_ref()) {
+                let settled = pending.swap_remove(place);
+                players.done(&settled.made, mirrored.as_ref(), &mut self.people);
                 continue;
             }
-            edit.look_at = ambient::add(now, Duration::from_millis((age / 100).min(50)));
-            if age > PATIENCE && !std::mem::replace(&mut edit.mentioned, true) {
+            edit.look_at = ambient::add(
+                self.stack.ambient.now(),
+                Duration::from_millis((age / 100).min(50)),
+            );
+            if !edit.arrived && age > PATIENCE && !std::mem::replace(&mut edit.mentioned, true) {
                 let note = why(&edit.made, self.scene.faults);
-                let line = row_of(&edit.made, note, "waiting", "", "");
+                let line = row_of(&edit.made, note, "waiting", "");
                 self.screen.line(&line);
             }
             place += 1;
         }
-        Ok(arrived)
-    }
-
-    fn show(&mut self, edit: &Pending, tally: &mut Tally) {
-        let latency = age(&edit.made, self.stack.ambient.now());
-        tally.add(edit.made.kind, latency);
-        let (time, median, p95) = (span(latency), span(tally.median()), span(tally.p95()));
-        let note = if edit.made.unheard {
-            " (never notified)"
-        } else {
-            ""
-        };
-        self.screen.line(&row_of(&edit.made, note, &time, &median, &p95));
+        Ok(())
     }
 
     fn miss(&mut self, pending: &[Pending]) {
@@ -132,7 +143,7 @@ impl Stage<'_> {
             let wait = LAST_WAIT.as_secs();
             let edits = many(pending.len(), "edit", "edits");
             self.screen.line(&format!(
-                "   {edits} not mirrored within {wait} s after the last one."
+                "   {edits} not on the other side within {wait} s after the last one."
             ));
         }
     }
@@ -162,8 +173,12 @@ fn why(made: &Made, faults: Faults) -> &'static str {
     }
 }
 
-fn row_of(made: &Made, note: &str, time: &str, median: &str, p95: &str) -> String {
+fn row_of(made: &Made, note: &str, time: &str, median: &str) -> String {
     let at = made.at.strftime("%H:%M:%S").to_string();
+    let made_in = match made.by {
+        Side::Outlook => "Outlook",
+        Side::Platform => "API",
+    };
     let room = WIDTH - note.chars().count();
     let mut what: String = made.what.chars().take(room).collect();
     if made.what.chars().count() > room {
@@ -171,10 +186,18 @@ fn row_of(made: &Made, note: &str, time: &str, median: &str, p95: &str) -> Strin
         what.push('…');
     }
     what.push_str(note);
-    row([&at, &made.who, &made.kind.to_string(), &what, time, median, p95])
+    row([
+        &at,
+        made_in,
+        &made.whose,
+        &made.kind.to_string(),
+        &what,
+        time,
+        median,
+    ])
 }
 
 /// A row of 100 columns.
-fn row([at, who, kind, what, time, median, p95]: [&str; 7]) -> String {
-    format!("   {at:<8} {who:<7} {kind:<7} {what:<WIDTH$}{time:>8}{median:>8}{p95:>8}")
+fn row([at, made_in, mailbox, kind, what, time, median]: [&str; 7]) -> String {
+    format!("   {at:<8} {made_in:<7} {mailbox:<7} {kind:<7} {what:<WIDTH$}{time:>8}{median:>8}")
 }

@@ -1,32 +1,37 @@
-//! The demo as a play in four acts: a first sync, the proof that mirror and mailboxes are equal, live edits, the proof
-//! again.
+//! The demo as a play in five acts: a first sync, the proof that mirror and mailboxes are equal, live edits on both
+//! sides, a conflict, the proof again.
 //!
-//! Knows the order. Each act is its own module: [`first_sync`], [`proof`], [`live`]; [`cast`] has the people,
-//! [`motor`] keeps the bundle running meanwhile, [`screen`] shows it. Must not do what the bundle does.
+//! Knows the order. Each act is its own module: [`first_sync`], [`proof`], [`live`], [`conflict`]; [`cast`] has the
+//! people, [`players`] what they do in Outlook, [`platform`] who uses the API; [`motor`] keeps the bundle running meanwhile, [`screen`] shows it. Must not do what the bundle does.
 
 mod cast;
+mod conflict;
 mod doorway;
 mod edits;
 mod first_sync;
 mod live;
 mod motor;
+mod platform;
+mod players;
 mod proof;
 mod screen;
 mod stop;
 mod tally;
 mod trouble;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ambient::Ambient;
 use contact_store::{Store, Tables, Usage};
-use graph_sim::{Settings as GraphSettings, Unread, World};
+use graph_sim::{Operation, Settings as GraphSettings, Unread, World};
 use local_stack::LocalStack;
 use local_stack::aws::{CONTACTS_TABLE, STATE_TABLE};
 use sync_engine::Settings;
 
 use cast::Person;
 use doorway::Doorway;
+use platform::Platform;
 use screen::Screen;
 use stop::Stop;
 use tally::{Tally, thousands};
@@ -38,8 +43,9 @@ const LATENCY: Duration = Duration::from_millis(30);
 /// Shows the whole bundle at work on this machine
 ///
 /// Runs the six functions in this process, with a simulated Microsoft Graph at one end and a DynamoDB at the other:
-/// a first sync, then edits as people make them in Outlook, each shown as it arrives in the mirror, until Ctrl-C. Ends
-/// with status 0 if mirror and mailboxes are equal.
+/// a first sync, then edits by people in Outlook and by another system through the API, each shown when the other side
+/// has it, until Ctrl-C; then a conflict, and how a person settles it. Ends with status 0 if mirror and mailboxes are
+/// equal.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "demo", bin_name = "cargo xtask demo")]
 pub(crate) struct Scene {
@@ -87,6 +93,9 @@ struct Stage<'a> {
     /// The tables, seen by the audience: what it reads is not counted as the bundle's.
     audience: Store,
     people: Vec<Person>,
+    platform: Platform,
+    /// Events that the bus was told, by their type.
+    heard: BTreeMap<String, u64>,
     screen: Screen,
     stop: Stop,
 }
@@ -95,7 +104,11 @@ struct Stage<'a> {
 #[derive(Clone, Copy)]
 struct Meter {
     graph: u64,
-    usage: Usage,
+    /// Of these, creates, changes and deletes of contacts.
+    writes: u64,
+    events: u64,
+    /// Of the tables: by the sync and the API, and by propagate-changes.
+    usage: [Usage; 2],
     notifications: Unread,
 }
 
@@ -128,6 +141,8 @@ pub(crate) async fn run(scene: Scene) -> anyhow::Result<End> {
         stack: &stack,
         audience: Store::new(stack.aws.dynamodb(), tables),
         people: cast::invite(&stack, &scene)?,
+        platform: Platform::new(stack.api.clone()),
+        heard: BTreeMap::new(),
         screen: Screen::new(ambient),
         stop,
     };
@@ -160,77 +175,100 @@ impl Stage<'_> {
             doorway.explain(&mut self.screen, &self.people);
         }
         let tally = self.live().await?;
-        self.screen.line("\n4. Proof, once more");
+        if self.screen.is_gone() {
+            return Ok(End::Unfinished);
+        }
+        let settled = self.conflict().await?;
+        self.rest().await;
+        self.screen.line("\n5. Proof, once more");
         let end = self.prove().await?;
         self.summarize(&tally, synced);
-        Ok(end)
+        Ok(if settled == End::Equal { end } else { settled })
     }
 
     fn introduce(&mut self) {
         let latency = LATENCY.as_millis();
         self.screen.line(&format!(
-            "outlook-contact-sync: all five functions at work in this process.\n\
+            "outlook-contact-sync: all six functions at work in this process.\n\
              Real: their handlers, the AWS SDK, an embedded DynamoDB engine. Simulated: Microsoft Graph ({latency} ms a\n\
-             request; it notifies at once, Outlook within a minute or so), SQS, Scheduler, Secrets Manager."
+             request; it notifies at once, Outlook within a minute or so), SQS, EventBridge, Scheduler, Secrets Manager."
         ));
         for line in self.scene.faults.explained() {
             self.screen.line(line);
         }
     }
 
-    fn meter(&self) -> Meter {
+    fn meter(&mut self) -> Meter {
+        self.hear();
         let world = self.stack.world();
+        let counts = world.counts(None);
+        let writes = [
+            Operation::CreateContact,
+            Operation::UpdateContact,
+            Operation::DeleteContact,
+        ];
         Meter {
-            graph: world.counts(None).values().sum(),
-            usage: self.stack.store.usage(),
+            graph: counts.values().sum(),
+            writes: writes.iter().filter_map(|operation| counts.get(operation)).sum(),
+            events: self.heard.values().sum(),
+            usage: [self.stack.store.usage(), self.stack.propagate.store.usage()],
             notifications: world.unread(),
+        }
+    }
+
+    /// What the bus was told meanwhile: counted, and forgotten.
+    fn hear(&mut self) {
+        for event in self.stack.bus.take() {
+            *self.heard.entry(event.detail_type).or_default() += 1;
         }
     }
 
     fn summarize(&mut self, tally: &Tally, synced: Meter) {
         let end = self.meter();
-        let row = |name: &str, first: String, live: String| format!("   {name:<28}{first:>16}{live:>16}");
-        let units = |units: f64| thousands(tally::whole(units));
-        let mut lines = vec![
-            format!("\n   {tally}"),
-            String::new(),
-            row("", "first sync".to_owned(), "live edits".to_owned()),
-            row(
-                "requests to Graph",
-                thousands(synced.graph),
-                thousands(end.graph - synced.graph),
-            ),
-        ];
-        let (first, all) = (synced.usage, end.usage);
-        lines.push(row(
-            "DynamoDB write units",
-            units(first.write_units),
-            units(all.write_units - first.write_units),
-        ));
-        lines.push(row(
-            "DynamoDB read units",
-            units(first.read_units),
-            units(all.read_units - first.read_units),
-        ));
-        let (before, after) = (synced.notifications, end.notifications);
-        lines.push(row(
-            "notifications delivered",
-            thousands(before.delivered),
-            thousands(after.delivered - before.delivered),
-        ));
+        let mut lines = vec![String::new()];
+        lines.extend(tally.summary().iter().map(|line| format!("   {line}")));
+        let row = |name: &str, first: &str, live: &str| format!("   {name:<28}{first:>16}{live:>16}");
+        lines.push(String::new());
+        lines.push(row("", "first sync", "since then"));
+        let mut counted = |name: &str, count: &dyn Fn(&Meter) -> u64| {
+            let first = count(&synced);
+            lines.push(row(name, &thousands(first), &thousands(count(&end) - first)));
+        };
+        let units = |of: &Meter, units: fn(&Usage) -> f64| tally::whole(of.usage.iter().map(units).sum());
+        counted("requests to Graph", &|meter| meter.graph);
+        counted("of them writes to Outlook", &|meter| meter.writes);
+        counted("DynamoDB write units", &|meter| {
+            units(meter, |usage| usage.write_units)
+        });
+        counted("DynamoDB read units", &|meter| {
+            units(meter, |usage| usage.read_units)
+        });
+        counted("notifications delivered", &|meter| meter.notifications.delivered);
         if self.scene.faults != Faults::None {
-            lines.push(row(
-                "notifications lost",
-                thousands(before.lost),
-                thousands(after.lost - before.lost),
-            ));
-            lines.push(format!(
-                "\n   Faults that struck: {}",
-                trouble::struck(self.stack)
-            ));
+            counted("notifications lost", &|meter| meter.notifications.lost);
+        }
+        counted("events on the bus", &|meter| meter.events);
+        let heard = self.heard.iter();
+        let heard: Vec<_> = heard
+            .map(|(kind, count)| format!("{} {kind}", thousands(*count)))
+            .collect();
+        lines.push(format!("\n   Events: {}", heard.join(", ")));
+        if self.scene.faults != Faults::None {
+            lines.push(format!("   Faults that struck: {}", trouble::struck(self.stack)));
         }
         for line in lines {
             self.screen.line(&line);
+        }
+    }
+
+    /// Waits until nothing waits, for a while.
+    async fn rest(&mut self) {
+        for _ in 0..600 {
+            if self.is_at_rest() {
+                return;
+            }
+            self.screen.status("coming to rest");
+            self.pause(100).await;
         }
     }
 

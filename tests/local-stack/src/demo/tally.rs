@@ -5,33 +5,58 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
+use sync_core::record::Side;
+
 use super::edits::Kind;
+use super::first_sync::many;
 
 /// What has arrived so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    by_side: BTreeMap<Side, Way>,
+}
+
+/// The edits of one side.
+#[derive(Debug, Default)]
+pub(super) struct Way {
     kinds: BTreeMap<Kind, u64>,
-    /// Milliseconds from the edit to the mirror, in order.
+    /// Milliseconds from the edit to the other side, in order.
     latencies: Vec<u64>,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, kind: Kind, latency: u64) {
-        *self.kinds.entry(kind).or_default() += 1;
-        let place = self.latencies.partition_point(|other| *other <= latency);
-        self.latencies.insert(place, latency);
+    /// Counts an edit, and answers with all of its side.
+    pub(super) fn add(&mut self, by: Side, kind: Kind, latency: u64) -> &Way {
+        let way = self.by_side.entry(by).or_default();
+        *way.kinds.entry(kind).or_default() += 1;
+        let place = way.latencies.partition_point(|other| *other <= latency);
+        way.latencies.insert(place, latency);
+        way
     }
 
     pub(super) fn len(&self) -> usize {
-        self.latencies.len()
+        self.by_side.values().map(|way| way.latencies.len()).sum()
     }
 
+    /// Line by line.
+    pub(super) fn summary(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (by, way) in &self.by_side {
+            let (made, to) = match by {
+                Side::Outlook => ("in Outlook", "Outlook -> mirror"),
+                Side::Platform => ("through the API", "API -> Outlook"),
+            };
+            let edits = many(way.latencies.len(), "edit", "edits");
+            lines.push(format!("{edits} {made}: {}", way.kinds()));
+            lines.push(format!("{to:<18} {way}"));
+        }
+        lines
+    }
+}
+
+impl Way {
     pub(super) fn median(&self) -> u64 {
         self.percentile(50)
-    }
-
-    pub(super) fn p95(&self) -> u64 {
-        self.percentile(95)
     }
 
     /// The least latency that so many percent don't exceed; 0 where there is none.
@@ -42,22 +67,19 @@ impl Tally {
             .copied()
             .unwrap_or_default()
     }
+
+    fn kinds(&self) -> String {
+        let kinds = self.kinds.iter();
+        let kinds: Vec<_> = kinds.map(|(kind, count)| format!("{count} {kind}")).collect();
+        kinds.join(", ")
+    }
 }
 
-impl Display for Tally {
+impl Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds: Vec<_> = self
-            .kinds
-            .iter()
-            .map(|(kind, count)| format!("{count} {kind}"))
-            .collect();
-        writeln!(f, "{} edits: {}", thousands(self.len() as u64), kinds.join(", "))?;
         let longest = self.latencies.last().copied().unwrap_or_default();
-        let (median, p95, longest) = (span(self.median()), span(self.p95()), span(longest));
-        write!(
-            f,
-            "   from the edit to the mirror: median {median}, p95 {p95}, longest {longest}"
-        )
+        let (median, p95) = (span(self.median()), span(self.percentile(95)));
+        write!(f, "median {median}, p95 {p95}, longest {}", span(longest))
     }
 }
 
@@ -100,14 +122,19 @@ mod tests {
     #[test]
     fn the_median_and_the_tail_are_latencies_that_were_measured() {
         let mut tally = Tally::default();
-        assert_eq!(tally.median(), 0);
         for latency in [40, 10, 30, 20, 9_000] {
-            tally.add(Kind::Edited, latency);
+            tally.add(Side::Outlook, Kind::Edited, latency);
         }
-        assert_eq!((tally.median(), tally.p95()), (30, 9_000));
+        assert_eq!(tally.add(Side::Platform, Kind::Moved, 50).median(), 50);
+        assert_eq!(tally.len(), 6);
         assert_eq!(
-            tally.to_string(),
-            "5 edits: 5 edited\n   from the edit to the mirror: median 30 ms, p95 9.0 s, longest 9.0 s"
+            tally.summary(),
+            [
+                "5 edits in Outlook: 5 edited",
+                "Outlook -> mirror  median 30 ms, p95 9.0 s, longest 9.0 s",
+                "1 edit through the API: 1 moved",
+                "API -> Outlook     median 50 ms, p95 50 ms, longest 50 ms",
+            ]
         );
     }
 
