@@ -7,16 +7,13 @@
 //! - Only the worker ends an edit. Even one that is taken back stays, since a push of it may be under way: the worker
 //!   sees that Outlook agrees, and sends nothing. What is held is not under way: there a discard ends it.
 
-use std::collections::BTreeMap;
-
 use contact_store::Contact;
 use jiff::Timestamp;
-use sync_core::edit::{Current, Edited, save};
+use sync_core::edit::{self, Current, Edited};
 use sync_core::ids::{ContactId, FolderId, MailboxId};
-use sync_core::members::{Kind, differing, kind, same, wire};
-use sync_core::rebase::FOLDER;
-use sync_core::record::{Edit, Side, Urgency, Wish};
-use sync_core::shape::{Shape, split, whole};
+use sync_core::members::{Kind, kind, same, wire};
+use sync_core::record::{Edit, Side, Urgency};
+use sync_core::shape::whole;
 use sync_core::sighting::Document;
 
 /// What a contact is to be.
@@ -52,16 +49,14 @@ pub(crate) fn create(
     request_hash: String,
     on: Occasion,
 ) -> Contact {
-    let nothing = Document::new();
-    let Shape { document, extras } = split(normal(wanted.whole, &nothing, &nothing), &nothing);
-    let members = edited(&document, &nothing, wanted.folder_chosen, on.now);
+    let edited = made(&wanted, 0, on);
     Contact {
         mailbox: mailbox.clone(),
         id,
         outlook: None,
-        folder: wanted.folder,
-        document,
-        extras,
+        folder: edited.folder,
+        document: edited.document,
+        extras: edited.extras,
         external_id: wanted.external_id,
         created_at: None,
         modified_at: None,
@@ -71,7 +66,7 @@ pub(crate) fn create(
         rev: 0,
         deleted_at: None,
         omitted: Vec::new(),
-        edit: Some(first(None, members, on)),
+        edit: edited.edit,
         superseded: Vec::new(),
         request_hash: Some(request_hash),
     }
@@ -79,39 +74,19 @@ pub(crate) fn create(
 
 /// The contact as it is wanted; `None` where it is so already.
 pub(crate) fn replace(of: &Contact, wanted: Wanted, on: Occasion) -> Option<Contact> {
-    let current = Current {
-        document: &of.document,
-        extras: &of.extras,
-        folder: &of.folder,
-        edit: of.edit.as_ref(),
-    };
     let external_id = of.external_id.clone().or(wanted.external_id);
     let whole = normal(wanted.whole, &shown(of), &of.document);
-    let edited = match save(current, whole, &wanted.folder, on.now, on.urgency) {
-        None if external_id == of.external_id => return None,
-        None => Edited {
-            document: of.document.clone(),
-            extras: of.extras.clone(),
-            folder: of.folder.clone(),
-            edit: of.edit.clone(),
-        },
-        Some(edited) => edited,
-    };
-    let count = |edit: Edit| match &of.edit {
-        Some(_) => edit,
-        None => Edit {
-            count: of.rev + 1,
-            ..edit
-        },
-    };
-    Some(Contact {
-        folder: edited.folder,
-        document: edited.document,
-        extras: edited.extras,
-        external_id,
-        edit: edited.edit.map(count),
-        ..changed(of, on.now)
-    })
+    match edit::save(current(of), whole, &wanted.folder, on.now, on.urgency) {
+        None if external_id == of.external_id => None,
+        None => Some(Contact {
+            external_id,
+            ..changed(of, on.now)
+        }),
+        Some(edited) => Some(Contact {
+            external_id,
+            ..with(changed(of, on.now), edited)
+        }),
+    }
 }
 
 /// A deleted contact that is wanted again.
@@ -119,60 +94,34 @@ pub(crate) fn replace(of: &Contact, wanted: Wanted, on: Occasion) -> Option<Cont
 /// Of a tombstone Outlook has nothing: it is created there anew. A delete that Outlook has not confirmed becomes an
 /// edit, whatever has come of it meanwhile.
 pub(crate) fn revive(of: &Contact, wanted: Wanted, request_hash: String, on: Occasion) -> Contact {
-    let nothing = Document::new();
-    let (held, outlook) = match &of.edit {
-        Some(_) if of.outlook.is_some() => (of.base().clone(), of.outlook.clone()),
-        Some(_) | None => (nothing.clone(), None),
-    };
-    let Shape { document, extras } = split(normal(wanted.whole, &nothing, &nothing), &held);
-    let members = edited(&document, &held, wanted.folder_chosen, on.now);
-    let edit = match &of.edit {
-        Some(edit) => Edit {
-            wish: Wish::Save,
-            members,
-            ..counted(edit, on)
-        },
-        None => Edit {
-            count: of.rev + 1,
-            ..first(None, members, on)
-        },
-    };
-    let is_known = outlook.is_some();
+    let whole = normal(wanted.whole.clone(), &Document::new(), &Document::new());
+    let saved = of
+        .edit
+        .as_ref()
+        .and_then(|_| edit::save(current(of), whole, &wanted.folder, on.now, on.urgency));
+    let edited = saved.unwrap_or_else(|| made(&wanted, of.rev, on));
+    let is_known = of.edit.is_some() && of.outlook.is_some();
     Contact {
-        outlook,
-        folder: wanted.folder,
-        document,
-        extras,
+        outlook: of.outlook.clone().filter(|_| is_known),
         external_id: of.external_id.clone().or(wanted.external_id),
         created_at: of.created_at.filter(|_| is_known),
         modified_at: of.modified_at.filter(|_| is_known),
         deleted_at: None,
         omitted: Vec::new(),
-        edit: Some(edit),
         request_hash: Some(request_hash),
-        ..changed(of, on.now)
+        ..with(changed(of, on.now), edited)
     }
 }
 
-/// The contact deleted. Its members stay until Outlook has confirmed: somebody may have changed them there.
-///
-/// One that was never seen in Outlook may be there all the same, if the answer to its creation was lost: the worker
-/// finds out.
+/// The contact deleted.
 pub(crate) fn delete(of: &Contact, on: Occasion) -> Contact {
-    let edit = match &of.edit {
-        Some(edit) => Edit {
-            hold: None,
-            ..counted(edit, on)
-        },
-        None => first(Some(of), BTreeMap::new(), on),
-    };
-    Contact {
+    let deleted = Contact {
         deleted_at: Some(on.now),
-        edit: Some(Edit {
-            wish: Wish::Delete,
-            ..edit
-        }),
         ..changed(of, on.now)
+    };
+    match edit::delete(current(of), on.now, on.urgency) {
+        Some(edited) => with(deleted, edited),
+        None => deleted,
     }
 }
 
@@ -225,20 +174,38 @@ fn changed(of: &Contact, now: Timestamp) -> Contact {
     }
 }
 
-/// An edit of a contact that had none; of `None`, of one that Outlook doesn't have.
-fn first(of: Option<&Contact>, members: BTreeMap<String, Timestamp>, on: Occasion) -> Edit {
-    let known = of.filter(|of| of.outlook.is_some());
-    Edit {
-        wish: Wish::Save,
-        base: known.map(|of| of.document.clone()),
-        base_folder: known.map(|of| of.folder.clone()),
-        members,
-        edited_at: on.now,
-        // Not 1: whoever has pushed an earlier edit must never take this one for it.
-        count: of.map_or(1, |of| of.rev + 1),
-        urgency: on.urgency,
-        hold: None,
+fn current(of: &Contact) -> Current<'_> {
+    Current {
+        document: &of.document,
+        extras: &of.extras,
+        folder: &of.folder,
+        edit: of.edit.as_ref(),
+        rev: of.rev,
     }
+}
+
+fn with(contact: Contact, edited: Edited) -> Contact {
+    Contact {
+        folder: edited.folder,
+        document: edited.document,
+        extras: edited.extras,
+        edit: edited.edit,
+        ..contact
+    }
+}
+
+/// What is wanted, where there is nothing.
+fn made(wanted: &Wanted, rev: u64, on: Occasion) -> Edited {
+    let nothing = Document::new();
+    let whole = normal(wanted.whole.clone(), &nothing, &nothing);
+    edit::create(
+        whole,
+        &wanted.folder,
+        wanted.folder_chosen,
+        rev,
+        on.now,
+        on.urgency,
+    )
 }
 
 fn counted(edit: &Edit, on: Occasion) -> Edit {
@@ -249,20 +216,6 @@ fn counted(edit: &Edit, on: Occasion) -> Edit {
         urgency: edit.urgency.min(on.urgency),
         ..edit.clone()
     }
-}
-
-/// The members in which the documents differ, and the folder if it was chosen, each edited now.
-fn edited(
-    document: &Document,
-    before: &Document,
-    folder: bool,
-    now: Timestamp,
-) -> BTreeMap<String, Timestamp> {
-    let names = differing(document, before).into_iter();
-    names
-        .chain(folder.then(|| FOLDER.to_owned()))
-        .map(|name| (name, now))
-        .collect()
 }
 
 /// What is wanted, in the spelling of what there is where both mean the same. Members that Outlook makes by itself, or
@@ -304,6 +257,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use sync_core::ids::{ChangeKey, OutlookId, TenantId, UserId};
+    use sync_core::members::differing;
     use sync_core::record::OutlookItem;
 
     fn at(second: i64, urgency: Urgency) -> Occasion {

@@ -22,6 +22,9 @@ pub struct Current<'a> {
     pub folder: &'a FolderId,
     /// What is pending. `None`: the contact is in Outlook just so.
     pub edit: Option<&'a Edit>,
+    /// How often the record was written. Edits are counted on from there, so that whoever has pushed an earlier edit
+    /// never takes a later one for it.
+    pub rev: u64,
 }
 
 /// A contact as it is after the edit.
@@ -37,17 +40,22 @@ pub struct Edited {
     pub edit: Option<Edit>,
 }
 
-/// A contact is made here. Its folder counts as chosen only if somebody has named it: where the contact turns out to
-/// be in Outlook already, in another folder, it stays in that one otherwise.
+/// A contact is made here; `rev` is that of its tombstone, if there is one. Its folder counts as chosen only if somebody
+/// has named it: where the contact turns out to be in Outlook already, in another folder, it stays in that one
+/// otherwise.
 pub fn create(
     wanted: Document,
     folder: &FolderId,
     is_chosen: bool,
+    rev: u64,
     at: Timestamp,
     urgency: Urgency,
 ) -> Edited {
-    let Shape { document, extras } = split(wanted, &Document::new());
-    let members = is_chosen.then(|| (FOLDER.to_owned(), at)).into_iter().collect();
+    let nothing = Document::new();
+    let Shape { document, extras } = split(wanted, &nothing);
+    let mut members = differing(&document, &nothing);
+    members.extend(is_chosen.then(|| FOLDER.to_owned()));
+    let members = members.into_iter().map(|name| (name, at)).collect();
     Edited {
         document,
         extras,
@@ -58,7 +66,7 @@ pub fn create(
             base_folder: None,
             members,
             edited_at: at,
-            count: 1,
+            count: rev + 1,
             urgency,
             hold: None,
         }),
@@ -118,9 +126,15 @@ pub fn save(
     })
 }
 
-/// A contact is to be deleted. `None`: that is wanted already.
+/// A contact is to be deleted, whatever it has waited for. `None`: that is wanted already, and not held.
+///
+/// Its members stay until Outlook has confirmed: somebody may have changed them there. One that was never seen in
+/// Outlook may be there all the same, if the answer to its creation was lost: the worker finds out.
 pub fn delete(current: Current<'_>, at: Timestamp, urgency: Urgency) -> Option<Edited> {
-    if current.edit.is_some_and(|edit| edit.wish == Wish::Delete) {
+    if current
+        .edit
+        .is_some_and(|edit| edit.wish == Wish::Delete && edit.hold.is_none())
+    {
         return None;
     }
     Some(Edited {
@@ -131,7 +145,7 @@ pub fn delete(current: Current<'_>, at: Timestamp, urgency: Urgency) -> Option<E
     })
 }
 
-/// The pending edit with one more: a refusal was of what it was before, a review is still to be had.
+/// The pending edit with one more: a refusal was of what it was before, a review is still to be had if it is to be saved.
 fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Edit {
     let Some(edit) = current.edit else {
         return Edit {
@@ -140,7 +154,7 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
             base_folder: Some(current.folder.clone()),
             members: std::collections::BTreeMap::new(),
             edited_at: at,
-            count: 1,
+            count: current.rev + 1,
             urgency,
             hold: None,
         };
@@ -150,11 +164,11 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
         edited_at: at,
         count: edit.count + 1,
         urgency: urgency.min(edit.urgency),
-        hold: match &edit.hold {
-            Some(Hold::Review { candidates }) => Some(Hold::Review {
+        hold: match (wish, &edit.hold) {
+            (Wish::Save, Some(Hold::Review { candidates })) => Some(Hold::Review {
                 candidates: candidates.clone(),
             }),
-            Some(Hold::Refused(_)) | None => None,
+            (Wish::Save | Wish::Delete, _) => None,
         },
         ..edit.clone()
     }

@@ -302,6 +302,7 @@ mod tests {
             let mut wanted = held.clone();
             wanted.extend(document(&change));
             let current = Current {
+                rev: 0,
                 document: &held,
                 extras: &Document::new(),
                 folder: &folder,
@@ -331,7 +332,7 @@ mod tests {
         let (folder, now) = (FolderId::new("f"), Timestamp::from_second(100).unwrap());
         let wanted =
             document(&json!({"surname": "Byron", "emailAddresses": [{"address": "ada", "name": "Ada"}]}));
-        let edited = crate::edit::create(wanted, &folder, false, now, Urgency::Now);
+        let edited = crate::edit::create(wanted, &folder, false, 0, now, Urgency::Now);
         let pending = Pending {
             document: &edited.document,
             extras: &edited.extras,

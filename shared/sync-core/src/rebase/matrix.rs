@@ -145,6 +145,7 @@ fn outcome(outlook: &str, platform: &str, rules: Rules, second: i64) -> String {
     let now = Timestamp::from_millisecond(100_500).unwrap();
     let modified_at = Timestamp::from_second(second).ok();
     let current = Current {
+        rev: 0,
         document: &base,
         extras: &Document::new(),
         folder: &folder,
@@ -152,7 +153,7 @@ fn outcome(outlook: &str, platform: &str, rules: Rules, second: i64) -> String {
     };
     let edited = match platform {
         "nothing" => None,
-        "create" => Some(create(document("P"), &folder, false, now, Urgency::Now)),
+        "create" => Some(create(document("P"), &folder, false, 0, now, Urgency::Now)),
         "edit same" => save(current, document("P"), &folder, now, Urgency::Now),
         "edit other" => save(
             current,

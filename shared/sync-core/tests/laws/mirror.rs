@@ -46,6 +46,7 @@ impl Record {
             extras: &self.extras,
             folder: &self.folder,
             edit: self.edit.as_ref(),
+            rev: 0,
         }
     }
 

@@ -81,7 +81,7 @@ impl World {
             in_doubt: false,
         };
         let folder = folder(false);
-        let edited = edit::create(first, &folder, false, world.now(), Urgency::Now);
+        let edited = edit::create(first, &folder, false, 0, world.now(), Urgency::Now);
         if is_born_here {
             world.mirror = Some(Record::of(edited, 0));
             let whole = world.mirror.as_ref().map(Record::whole).unwrap_or_default();
