@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use contact_store::{Conflict, ConflictPolicy, Contact, FolderScope, Mailbox, Phase, UnavailableReason};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use sync_core::members::same;
 use sync_core::merge::Winner;
 use sync_core::record::{DeletionPolicy, Side};
 use sync_core::shape::whole;
@@ -236,13 +237,14 @@ impl Event {
     }
 }
 
-/// The members that differ, with their new values; `null` for what is gone.
+/// The members that mean something else, with their new values; `null` for what is gone. Another spelling of nothing is
+/// no change.
 fn changed_members(before: &Map<String, Value>, after: &Map<String, Value>) -> Map<String, Value> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let value = |of: &Map<String, Value>, name: &String| of.get(name).cloned().unwrap_or_default();
     names
         .into_iter()
-        .filter(|name| value(before, name) != value(after, name))
+        .filter(|name| !same(name, before.get(*name), after.get(*name)))
         .map(|name| (name.clone(), value(after, name)))
         .collect()
 }

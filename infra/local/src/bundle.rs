@@ -41,25 +41,52 @@ pub(crate) fn build(logs: &Path, release: bool) -> Result<()> {
 
 /// Makes the stack, and answers with its outputs.
 pub(crate) fn deploy(logs: &Path, port: u16, parameters: &Parameters) -> Result<BTreeMap<String, String>> {
+    deploy_as(STACK, &folder().join("template.yaml"), logs, port, parameters)
+}
+
+/// Makes the stack of an example, a folder of `infra/examples` whose functions need no building, and answers with its
+/// outputs. The stack has the example's name.
+pub(crate) fn deploy_example(
+    name: &str,
+    logs: &Path,
+    port: u16,
+    parameters: &Parameters,
+) -> Result<BTreeMap<String, String>> {
+    let template = repository()
+        .join("infra/examples")
+        .join(name)
+        .join("template.yaml");
+    deploy_as(name, &template, logs, port, parameters)
+}
+
+fn deploy_as(
+    stack: &str,
+    template: &Path,
+    logs: &Path,
+    port: u16,
+    parameters: &Parameters,
+) -> Result<BTreeMap<String, String>> {
     let mut sam = sam("deploy", port);
-    sam.arg("--template-file").arg(folder().join("template.yaml"));
-    sam.args(["--stack-name", STACK, "--region", aws::REGION, "--resolve-s3"]);
+    sam.arg("--template-file").arg(template);
+    sam.args(["--stack-name", stack, "--region", aws::REGION, "--resolve-s3"]);
     sam.args(["--no-confirm-changeset", "--no-progressbar"]);
     sam.args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]);
-    sam.arg("--parameter-overrides");
+    if !parameters.is_empty() {
+        sam.arg("--parameter-overrides");
+    }
     // Quoted, since sam parts its arguments at spaces: `rate(1 minute)`.
     sam.args(
         parameters
             .iter()
             .map(|(name, value)| format!("{name}=\"{value}\"")),
     );
-    run(&mut sam, &logs.join("sam-deploy.log"))?;
-    outputs(&describe(port)?)
+    run(&mut sam, &logs.join(format!("sam-deploy-{stack}.log")))?;
+    outputs(&describe(port, stack)?)
 }
 
 /// Changes parameters of the deployed stack, and nothing else.
 pub(crate) fn update(port: u16, changes: &Parameters) -> Result<BTreeMap<String, String>> {
-    let before = describe(port)?;
+    let before = describe(port, STACK)?;
     let parameters: Vec<Value> = list(&before["Parameters"])
         .iter()
         .filter_map(|parameter| parameter["ParameterKey"].as_str())
@@ -76,7 +103,7 @@ pub(crate) fn update(port: u16, changes: &Parameters) -> Result<BTreeMap<String,
     });
     aws::call(port, "cloudformation", "UpdateStack", &update)?;
     wait_for("the stack is updated", Duration::from_mins(1), || {
-        let stack = describe(port)?;
+        let stack = describe(port, STACK)?;
         match stack["StackStatus"].as_str().unwrap_or_default() {
             "UPDATE_COMPLETE" => outputs(&stack).map(Some),
             status if status.ends_with("_IN_PROGRESS") => Ok(None),
@@ -119,12 +146,12 @@ fn sam(verb: &str, port: u16) -> Command {
     command
 }
 
-fn describe(port: u16) -> Result<Value> {
+fn describe(port: u16, stack: &str) -> Result<Value> {
     let mut answer = aws::call(
         port,
         "cloudformation",
         "DescribeStacks",
-        &json!({ "StackName": STACK }),
+        &json!({ "StackName": stack }),
     )?;
     Ok(answer["Stacks"][0].take())
 }

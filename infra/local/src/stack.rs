@@ -53,7 +53,7 @@ pub struct LocalAws {
     pub outputs: BTreeMap<String, String>,
     /// What the Graph simulator says of itself: `url`, `tenant`, `app`, `users`.
     pub graph: Value,
-    /// Holds the logs `ministack.log`, `graph-sim.log`, `sam-build.log` and `sam-deploy.log`.
+    /// Holds the logs `ministack.log`, `graph-sim.log`, `sam-build.log` and `sam-deploy-….log`.
     pub logs: PathBuf,
     emulator: Emulator,
     simulator: Simulator,
@@ -125,6 +125,17 @@ impl LocalAws {
     pub fn update(&mut self, parameters: &BTreeMap<String, String>) -> Result<()> {
         self.outputs = bundle::update(self.port(), parameters)?;
         Ok(())
+    }
+
+    /// Deploys an example beside the bundle: a folder of `infra/examples`. Answers with its outputs.
+    pub fn example(
+        &self,
+        name: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>> {
+        step(&format!("deploying the example {name}"), || {
+            bundle::deploy_example(name, &self.logs, self.port(), parameters)
+        })
     }
 
     /// Kills the processes of a function, in whatever they are doing. `output` names its physical name, such as

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::members::{DISPLAY_NAME, MADE_OF_NAMES, NAME_PARTS, differing, holds, is_blank, kind, same, wire};
-use crate::merge::{Clash, Ours, Winner, merge};
+use crate::merge::{Clash, Ours, Winner, merge, settle};
 use crate::rebase::{FOLDER, Rebased, anew, conclude, folder, left_behind, onto, onto_base, ours, theirs};
 use crate::record::{Edit, Pending, Policy, Rules, Shown, Wish};
 use crate::sighting::Document;
@@ -101,8 +101,14 @@ pub struct Sent<'a> {
 /// Nothing edited in the meantime: both agree, in Outlook's spelling. Else what was edited in the meantime is laid over
 /// Outlook's answer and stays pending. What was sent can't clash, since its answer is our own write; what was not sent
 /// may have been changed in Outlook, and is merged by the policy. Should Outlook have dropped something that was sent,
-/// that is a clash which Outlook has won.
-pub fn after(sent: Sent<'_>, now: Pending<'_>, answer: Shown<'_>, policy: Policy) -> Rebased {
+/// that is a clash which Outlook has won. `answers`: a custom policy's, by member; without any, `policy` decides.
+pub fn after(
+    sent: Sent<'_>,
+    now: Pending<'_>,
+    answer: Shown<'_>,
+    policy: Policy,
+    answers: &BTreeMap<String, Value>,
+) -> Rebased {
     let (extras, left) = left_behind(sent.pending, now.extras, answer);
     let now = Pending {
         extras: &extras,
@@ -118,7 +124,7 @@ pub fn after(sent: Sent<'_>, now: Pending<'_>, answer: Shown<'_>, policy: Policy
         }
     } else {
         match now.edit.wish {
-            Wish::Save => replay(sent, now, answer, policy),
+            Wish::Save => replay(sent, now, answer, policy, answers),
             Wish::Delete => Rebased {
                 document: answer.document.clone(),
                 extras: extras.clone(),
@@ -199,7 +205,13 @@ pub fn after_delete(edit: &Edit) -> Option<Edit> {
 }
 
 /// Lays what was edited since the step over Outlook's answer.
-fn replay(sent: Sent<'_>, now: Pending<'_>, answer: Shown<'_>, policy: Policy) -> Rebased {
+fn replay(
+    sent: Sent<'_>,
+    now: Pending<'_>,
+    answer: Shown<'_>,
+    policy: Policy,
+    answers: &BTreeMap<String, Value>,
+) -> Rebased {
     let base = Some(sent.pending.document);
     let since = edits_since(sent, now);
     let ours = Ours {
@@ -216,7 +228,7 @@ fn replay(sent: Sent<'_>, now: Pending<'_>, answer: Shown<'_>, policy: Policy) -
         !is_own
     });
     let folder = folder(Some(sent.pending.folder), now, answer, policy);
-    conclude(now, answer, merged, folder)
+    conclude(now, answer, settle(merged, answers), folder)
 }
 
 /// Whether what Outlook has of a member now is its answer to us. A create decides all members, those that it leaves
@@ -349,7 +361,7 @@ mod tests {
             folder: &folder,
             modified_at: None,
         };
-        let rebased = after(sent, pending, shown, Policy::PlatformWins);
+        let rebased = after(sent, pending, shown, Policy::PlatformWins, &BTreeMap::new());
         assert_eq!((rebased.document, rebased.edit), (answer.clone(), None));
         let clashes: Vec<_> = rebased
             .clashes

@@ -3,6 +3,8 @@
 //! What a contact becomes is decided by `sync_core::push::after`; this file writes it down, and where somebody has edited
 //! the contact while it was on its way, asks again with what it is then. Knows no request but those of cleaning up.
 
+use std::collections::BTreeMap;
+
 use contact_store::{Companion, Contact, StoreError};
 use graph_client::{ContactWrite, ErrorKind, Transport, Written};
 use sync_core::ids::OutlookId;
@@ -97,7 +99,11 @@ impl<T: Transport> Session<'_, T> {
             pending: pending(sent, sent_edit),
             step: &sending.step,
         };
-        let rebased = after(carried_out, pending(now, edit), seen, self.rules().conflict);
+        let (pending, policy) = (pending(now, edit), self.rules().conflict);
+        let mut rebased = after(carried_out, pending, seen, policy, &BTreeMap::new());
+        if let Some(answers) = self.answers(now, edit, seen, &rebased.clashes).await {
+            rebased = after(carried_out, pending, seen, policy, &answers);
+        }
         let item = OutlookItem {
             id: shown.outlook_id.clone(),
             change_key,

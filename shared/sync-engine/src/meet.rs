@@ -115,13 +115,26 @@ impl<T: Transport> Session<'_, T> {
         let rules = self.rules();
         let pending = pending(stored, edit);
         let rebased = rebase::onto(pending, seen, rules, &BTreeMap::new());
-        if self.policy() != ConflictPolicy::Custom {
-            return rebased;
+        match self.answers(stored, edit, seen, &rebased.clashes).await {
+            Some(answers) => rebase::onto(pending, seen, rules, &answers),
+            None => rebased,
         }
-        let open: Vec<&Clash> = rebased.clashes.iter().filter(|clash| is_member(clash)).collect();
-        let Some(arbiter) = self.engine.arbiter.as_ref().filter(|_| !open.is_empty()) else {
-            return rebased;
-        };
+    }
+
+    /// What the operator's function says of these clashes. `None`: it is not to be asked, or gave no answer; then the
+    /// fallback has decided.
+    pub(crate) async fn answers(
+        &mut self,
+        stored: &Contact,
+        edit: &Edit,
+        seen: record::Shown<'_>,
+        clashes: &[Clash],
+    ) -> Option<BTreeMap<String, Value>> {
+        if self.policy() != ConflictPolicy::Custom {
+            return None;
+        }
+        let open: Vec<&Clash> = clashes.iter().filter(|clash| is_member(clash)).collect();
+        let arbiter = self.engine.arbiter.as_ref().filter(|_| !open.is_empty())?;
         let question = Question {
             mailbox: &self.mailbox.id,
             contact: &stored.id,
@@ -132,8 +145,8 @@ impl<T: Transport> Session<'_, T> {
             outlook_modified_at: seen.modified_at,
             members: open.iter().map(|clash| clash.member.as_str()).collect(),
         };
-        let answers: BTreeMap<String, Value> = match arbiter.ask(&question).await {
-            Ok(answers) => answers,
+        match arbiter.ask(&question).await {
+            Ok(answers) => Some(answers),
             Err(error) => {
                 self.report.arbiter_failures += 1;
                 tracing::warn!(
@@ -141,10 +154,9 @@ impl<T: Transport> Session<'_, T> {
                     error = lambda_boot::chain(&error),
                     "the conflict function gave no answer; the fallback policy decides"
                 );
-                return rebased;
+                None
             }
-        };
-        rebase::onto(pending, seen, rules, &answers)
+        }
     }
 
     /// The entry of the conflict log for a write.

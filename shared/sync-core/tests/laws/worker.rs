@@ -319,7 +319,9 @@ impl World {
             (Some(item), _) => {
                 let (item, now) = (item.clone(), current.pending(edit_now));
                 let rebased = match answer {
-                    Answer::Comes | Answer::Dies => after(sent, now, shown(&item), self.rules.conflict),
+                    Answer::Comes | Answer::Dies => {
+                        after(sent, now, shown(&item), self.rules.conflict, &BTreeMap::new())
+                    }
                     Answer::IsLost(_) => read_instead(sent, now, shown(&item), self.rules, &BTreeMap::new()),
                 };
                 Some(self.taken(rebased, item.version))

@@ -35,9 +35,11 @@ pub(crate) async fn edits(scene: &Scene) -> Result<()> {
     for round in 0..ROUNDS {
         let address = format!("grace{round}@platform.example");
         let mine = |contact: &&Value| contact["emailAddresses"][0]["address"] == address;
+        // With all the names: those that it is not given, Outlook makes, and that would be a change more.
         let contact = json!({
             "givenName": "Grace",
             "displayName": "Grace",
+            "fileAs": "Grace",
             "emailAddresses": [{ "name": "Grace", "address": address }],
         });
         let mut id = String::new();
