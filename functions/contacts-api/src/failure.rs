@@ -1,6 +1,6 @@
 //! Why a request was not fulfilled, and how causes inside become answers outside.
 //!
-//! Knows the errors of the store and the queues. What went wrong *inside* (a source, a chain of them) is for the log
+//! Knows the errors of the stores and the queues. What went wrong *inside* (a source, a chain of them) is for the log
 //! alone: [`crate::edge`] takes it off the response and puts the request's id there instead.
 
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use contact_store::StoreError;
 use job_queue::QueueError;
+use photo_store::PhotoError;
 
 use crate::problem::{Kind, Problem};
 
@@ -63,6 +64,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::InvalidCursor => Kind::InvalidCursor.into(),
+            StoreError::ExpiredCursor => Kind::ExpiredCursor.into(),
             StoreError::Conflict { .. } | StoreError::Throttled | StoreError::Unavailable(_) => {
                 Self::Inside(Kind::TryAgain, Arc::new(error))
             }
@@ -78,6 +80,12 @@ impl From<StoreError> for Failure {
 impl From<QueueError> for Failure {
     /// What was written stays written; the repeated request sends the messages again.
     fn from(error: QueueError) -> Self {
+        Self::Inside(Kind::TryAgain, Arc::new(error))
+    }
+}
+
+impl From<PhotoError> for Failure {
+    fn from(error: PhotoError) -> Self {
         Self::Inside(Kind::TryAgain, Arc::new(error))
     }
 }

@@ -57,7 +57,8 @@ impl From<Feed> for ChangesForm {
 ///
 /// Without a cursor it begins with every contact. Each answer has a cursor; who asks with it the next time misses no
 /// change. Changes of the last seconds may be told twice: `version` tells that they are the same. Who has been away for
-/// longer than tombstones are kept (90 days) begins again without a cursor.
+/// longer than deleted contacts are remembered (the deployment's `TombstoneDays`) gets 410, begins again without a
+/// cursor, and drops what is not shown then.
 #[utoipa::path(
     get, path = "/v1/mailboxes/{mailbox}/changes",
     operation_id = "listChanges", tag = "contacts", params(InMailbox, ChangesQuery),
@@ -65,6 +66,7 @@ impl From<Feed> for ChangesForm {
         (status = 200, description = "The changes since the cursor", body = ChangesForm),
         (status = 400, description = "A parameter is not valid"),
         (status = 404, description = "No such mailbox is enrolled"),
+        (status = 410, description = "The cursor is too old: deletes since then may be forgotten"),
     )
 )]
 async fn changes(

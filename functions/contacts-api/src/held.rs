@@ -22,6 +22,7 @@ use crate::edit;
 use crate::failure::Failure;
 use crate::link::{link, objection};
 use crate::paths::InContact;
+use crate::photo_edit;
 use crate::problem::{FieldError, Kind, Problem};
 use crate::read::{Body, Members};
 use crate::write::{Change, Decision, Known, at_once, carry_out, living, place};
@@ -40,6 +41,8 @@ enum Waiting<'c> {
     /// Nothing: Outlook has it, or will have it without more ado.
     No,
     Refused(&'c Edit),
+    /// Its photo was refused.
+    RefusedPhoto,
     Review(&'c Edit),
 }
 
@@ -48,9 +51,17 @@ fn waiting(contact: &Contact) -> Waiting<'_> {
         Some(edit) => match &edit.hold {
             Some(Hold::Refused(_)) => Waiting::Refused(edit),
             Some(Hold::Review { .. }) => Waiting::Review(edit),
-            None => Waiting::No,
+            None => of_photo(contact),
         },
-        None => Waiting::No,
+        None => of_photo(contact),
+    }
+}
+
+fn of_photo<'c>(contact: &Contact) -> Waiting<'c> {
+    if photo_edit::is_refused(contact) {
+        Waiting::RefusedPhoto
+    } else {
+        Waiting::No
     }
 }
 
@@ -84,6 +95,7 @@ async fn retry(
         let present = present.ok_or(Kind::ContactNotFound)?;
         match waiting(present) {
             Waiting::Refused(edit) => Ok(written(edit::release(present, edit, on))),
+            Waiting::RefusedPhoto => Ok(written(photo_edit::release(present, on.now))),
             Waiting::Review(_) => Err(not_held(
                 "it waits for a review: link it, create it or discard it",
             )),
@@ -116,6 +128,7 @@ async fn discard(
         let present = present.ok_or(Kind::ContactNotFound)?;
         match waiting(present) {
             Waiting::Refused(edit) | Waiting::Review(edit) => Ok(written(edit::discard(present, edit, now))),
+            Waiting::RefusedPhoto => Ok(written(photo_edit::discard(present, now))),
             Waiting::No if present.edit.is_some() => Err(not_held(
                 "its edit may be on its way already: edit it back instead",
             )),
@@ -149,7 +162,9 @@ async fn create(
         let present = living(present)?;
         match waiting(present) {
             Waiting::Review(edit) => Ok(written(edit::release(present, edit, on))),
-            Waiting::Refused(_) => Err(not_held("its edit was refused: retry or discard it")),
+            Waiting::Refused(_) | Waiting::RefusedPhoto => {
+                Err(not_held("its edit was refused: retry or discard it"))
+            }
             Waiting::No => Ok(Decision::Keep),
         }
     })
@@ -219,7 +234,7 @@ async fn merge(
         if let Some(why) = itself.or_else(|| objection(&other)) {
             return Err(Problem::new(Kind::NotLinkable).detail(why).into());
         }
-        let linked = link(present, edit, &other, &place.mailbox, now);
+        let linked = link(present, edit, &other, (&place.mailbox, api.policies), now);
         let mut companions = vec![Companion::Replace {
             contact: other.id.clone(),
             rev: other.rev,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sync_core::ids::ConflictId;
 use sync_core::rebase::onto;
-use sync_core::record::{Edit, Pending, Policy, Rules, Shown, Side, Urgency};
+use sync_core::record::{DeletionPolicy, Edit, Pending, Policy, Rules, Shown, Side, Urgency};
 use sync_core::sighting::Document;
 
 /// The contact that both become, and what the policy had to decide for it.
@@ -33,18 +33,34 @@ pub(crate) fn objection(other: &Contact) -> Option<&'static str> {
     }
 }
 
-/// The mailbox's rules. A policy of the operator's own is asked by the worker alone; here the later one wins instead.
-pub(crate) fn rules(mailbox: &Mailbox) -> (ConflictPolicy, Rules) {
-    let policy = mailbox.policy.unwrap_or_default();
-    let (told, conflict) = match policy {
-        ConflictPolicy::LastWriteWins | ConflictPolicy::Custom => {
-            (ConflictPolicy::LastWriteWins, Policy::LastWriteWins)
-        }
-        ConflictPolicy::OutlookWins => (policy, Policy::OutlookWins),
-        ConflictPolicy::PlatformWins => (policy, Policy::PlatformWins),
-    };
-    let deletion = mailbox.deletion.unwrap_or_default();
-    (told, Rules { conflict, deletion })
+/// What the deployment says of conflicts where a mailbox says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// Who gets his way.
+    pub conflicts: ConflictPolicy,
+    /// Who gets it where the operator's function is not asked: the worker alone asks it.
+    pub fallback: Policy,
+    /// Who gets his way between a delete and an edit.
+    pub deletions: DeletionPolicy,
+}
+
+impl Policies {
+    /// The rules of a mailbox.
+    fn of(self, mailbox: &Mailbox) -> (ConflictPolicy, Rules) {
+        let conflict = match mailbox.policy.unwrap_or(self.conflicts) {
+            ConflictPolicy::LastWriteWins => Policy::LastWriteWins,
+            ConflictPolicy::OutlookWins => Policy::OutlookWins,
+            ConflictPolicy::PlatformWins => Policy::PlatformWins,
+            ConflictPolicy::Custom => self.fallback,
+        };
+        let told = match conflict {
+            Policy::LastWriteWins => ConflictPolicy::LastWriteWins,
+            Policy::OutlookWins => ConflictPolicy::OutlookWins,
+            Policy::PlatformWins => ConflictPolicy::PlatformWins,
+        };
+        let deletion = mailbox.deletion.unwrap_or(self.deletions);
+        (told, Rules { conflict, deletion })
+    }
 }
 
 /// Merges `ours`, whose pending edit has no base, with what Outlook has as `other`.
@@ -52,10 +68,10 @@ pub(crate) fn link(
     ours: &Contact,
     edit: &Edit,
     other: &Contact,
-    mailbox: &Mailbox,
+    (mailbox, policies): (&Mailbox, Policies),
     now: Timestamp,
 ) -> Linked {
-    let (policy, rules) = rules(mailbox);
+    let (policy, rules) = policies.of(mailbox);
     let edit = Edit {
         hold: None,
         ..edit.clone()

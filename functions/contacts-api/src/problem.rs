@@ -61,6 +61,8 @@ kinds! {
     InvalidCursor BAD_REQUEST "invalid-cursor" "The cursor is not valid"
     /// The contacts of the body can't be read in their own format; `errors` names every property that is wrong.
     UnreadableCards BAD_REQUEST "unreadable-cards" "The contacts can't be read"
+    /// The body is no JPEG.
+    NotAJpeg BAD_REQUEST "not-a-jpeg" "The body is not a JPEG"
     /// Nothing has this path.
     NoSuchResource NOT_FOUND "no-such-resource" "Nothing has this path"
     /// No mailbox with this id is enrolled.
@@ -69,10 +71,16 @@ kinds! {
     ContactNotFound NOT_FOUND "contact-not-found" "No such contact"
     /// The contact was deleted in Outlook; `deletedAt` tells when the mirror learnt of it.
     ContactDeleted NOT_FOUND "contact-deleted" "The contact was deleted"
+    /// The contact has no photo.
+    PhotoNotFound NOT_FOUND "photo-not-found" "The contact has no photo"
+    /// The deployment does not keep photos.
+    PhotosOff NOT_FOUND "photos-off" "Photos are switched off"
     /// No conflict with this id was recorded, or it was too long ago.
     ConflictNotFound NOT_FOUND "conflict-not-found" "No such conflict"
     /// No plan has been made, or it was dropped.
     PlanNotFound NOT_FOUND "plan-not-found" "There is no plan"
+    /// Changes between the cursor and now may be forgotten: begin without a cursor, and drop what is not shown then.
+    ExpiredCursor GONE "expired-cursor" "The cursor is too old"
     /// None of the media types that `Accept` names.
     NotAcceptable NOT_ACCEPTABLE "not-acceptable" "There is no such representation"
     /// The resource exists, but not with this method; the `Allow` header names those it has.

@@ -22,6 +22,9 @@ pub(crate) const LONGEST_EMAIL: usize = 256;
 pub(crate) const LONGEST_LIST: usize = 100;
 /// Bytes, as JSON, of the members together that Outlook does not know.
 pub(crate) const LARGEST_EXTRAS: usize = 128 * 1024;
+/// Bytes, as JSON, of all members together: the mirror keeps what Outlook has beside what is to become of it, in one item
+/// of 400 KB.
+pub(crate) const LARGEST_CONTACT: usize = 180 * 1024;
 /// Characters of a member's name.
 const LONGEST_NAME: usize = 256;
 
@@ -67,10 +70,25 @@ pub(crate) fn check(contact: &Document, present: &Document, at: &str, errors: &m
             Kind::Unknown => place.unknown(name),
         }
     }
+    // One that Outlook has may be larger, as long as it doesn't grow.
+    let bytes = size(contact);
+    if bytes > LARGEST_CONTACT && bytes > size(present) {
+        errors.push(FieldError::at(
+            at,
+            format!("has more than {LARGEST_CONTACT} bytes"),
+        ));
+    }
     if extras > LARGEST_EXTRAS {
         let detail = format!("has more than {LARGEST_EXTRAS} bytes of members that Outlook does not know");
         errors.push(FieldError::at(at, detail));
     }
+}
+
+fn size(contact: &Document) -> usize {
+    let members = contact.iter();
+    members
+        .map(|(name, value)| name.len() + value.to_string().len())
+        .sum()
 }
 
 /// A value's place in the body.

@@ -44,6 +44,9 @@ pub enum StoreError {
     /// A page cursor is not one that this question was answered with.
     #[error("the page cursor does not belong to this question")]
     InvalidCursor,
+    /// The cursor is so old that tombstones which it has not shown may be gone: begin without one.
+    #[error("the cursor is older than tombstones are kept")]
+    ExpiredCursor,
     /// A value can't be made an item: a fault of this software.
     #[error("{key} can't be written as an item")]
     Unwritable {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use serde::de::DeserializeOwned;
+
 /// Reads variables through a lookup, and remembers what was wrong with them.
 ///
 /// An empty variable counts as unset, because a template can't leave one out.
@@ -82,10 +84,35 @@ impl Vars<'_> {
         self.optional(name).unwrap_or(default)
     }
 
+    /// A variable that holds one of the words by which serde knows the values of a type; the default where it is not
+    /// set.
+    pub fn word<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        let word = self.optional::<Word<T>>(name);
+        word.map(|word| word.0).unwrap_or_default()
+    }
+
     fn value(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
 }
+
+/// A value by its word.
+struct Word<T>(T);
+
+impl<T: DeserializeOwned> FromStr for Word<T> {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        serde_json::from_value(text.into())
+            .map(Self)
+            .map_err(|_| UnknownWord)
+    }
+}
+
+/// No value is known by this word.
+#[derive(Debug, thiserror::Error)]
+#[error("none of the words that it may be")]
+struct UnknownWord;
 
 /// The lookup of this process; only a `main.rs` hands it to [`Vars::read`].
 #[expect(clippy::disallowed_methods, reason = "this is the place the rule points to")]

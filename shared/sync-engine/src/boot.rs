@@ -3,7 +3,6 @@
 //! Knows the variables' names, and the form of the Graph credentials secret. Must not know what the parts are used for.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,6 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_boot::{SecretReader, Vars};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::Settings;
 
@@ -115,38 +113,13 @@ impl Settings {
             silent_after: duration("SILENCE_HOURS", 60 * 60, default.silent_after),
             tombstones_for: duration("TOMBSTONE_DAYS", 24 * 60 * 60, default.tombstones_for),
             conflicts_for: duration("CONFLICT_DAYS", 24 * 60 * 60, default.conflicts_for),
-            conflicts: word(vars, "CONFLICT_POLICY"),
-            fallback: word(vars, "CONFLICT_FALLBACK"),
-            deletions: word(vars, "DELETION_POLICY"),
+            conflicts: vars.word("CONFLICT_POLICY"),
+            fallback: vars.word("CONFLICT_FALLBACK"),
+            deletions: vars.word("DELETION_POLICY"),
             delta: default.delta,
         }
     }
 }
-
-/// A policy by its name; where none is set, the default.
-fn word<P: Default + DeserializeOwned>(vars: &mut Vars<'_>, name: &'static str) -> P {
-    vars.optional::<Word<P>>(name)
-        .map(|word| word.0)
-        .unwrap_or_default()
-}
-
-/// One of the words that a policy is stored and told by.
-struct Word<P>(P);
-
-impl<P: DeserializeOwned> FromStr for Word<P> {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        serde_json::from_value(text.into())
-            .map(Self)
-            .map_err(|_| UnknownWord)
-    }
-}
-
-/// No policy has this name.
-#[derive(Debug, thiserror::Error)]
-#[error("no policy has this name")]
-struct UnknownWord;
 
 /// When a run has to begin to put down its work, in a function that ends at `ends_at`.
 pub fn work_until(now: Timestamp, ends_at: Timestamp) -> Timestamp {

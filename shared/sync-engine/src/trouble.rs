@@ -6,6 +6,7 @@ use contact_store::{StoreError, UnavailableReason};
 use graph_client::{ErrorKind, GraphError, MailboxProblem};
 use jiff::Timestamp;
 use job_queue::QueueError;
+use photo_store::PhotoError;
 use sync_core::schedule;
 
 /// Why work on a mailbox stopped.
@@ -20,6 +21,9 @@ pub enum Trouble {
     /// A queue.
     #[error("a queue failed")]
     Queue(#[from] QueueError),
+    /// The photos.
+    #[error("the photos' store failed")]
+    Photos(#[from] PhotoError),
     /// Delta links of one folder died again and again within one run.
     #[error("the delta links of a folder keep dying")]
     Restless,
@@ -69,10 +73,12 @@ impl Trouble {
                 | StoreError::Corrupt { .. }
                 | StoreError::TooLarge { .. }
                 | StoreError::InvalidCursor
+                | StoreError::ExpiredCursor
                 | StoreError::Unwritable { .. }
                 | StoreError::Unavailable(_),
             )
             | Self::Queue(_)
+            | Self::Photos(_)
             | Self::Restless => retry,
         }
     }
@@ -85,6 +91,7 @@ impl Trouble {
                 .map_or_else(|| error.kind().to_string().replace(' ', "-"), str::to_owned),
             Self::Store(_) => "store".to_owned(),
             Self::Queue(_) => "queue".to_owned(),
+            Self::Photos(_) => "photos".to_owned(),
             Self::Restless => "delta-links-keep-dying".to_owned(),
         }
     }

@@ -1,5 +1,7 @@
 //! Finding contacts, and following their changes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sync_core::record::Hold;
 
@@ -178,7 +180,11 @@ async fn who_follows_the_feed_hears_of_every_change() {
     );
     let cursor = later["cursor"].as_str().unwrap();
     let quiet = api.get(&format!("{path}?cursor={cursor}")).await.expect(200).body;
-    assert_eq!(quiet["items"], json!([]), "an old cursor is good for good");
+    assert_eq!(quiet["items"], json!([]));
+    let cursor = quiet["cursor"].as_str().unwrap();
+    api.ambient.advance(Duration::from_hours(91 * 24));
+    let forgotten = api.get(&format!("{path}?cursor={cursor}")).await.expect(410);
+    assert_eq!(forgotten.problem(), "expired-cursor");
     assert_eq!(
         api.get(&format!("{path}?cursor=abc")).await.expect(400).problem(),
         "invalid-cursor"

@@ -1,8 +1,9 @@
 //! The feed of changes: nobody who keeps asking misses one, however late it turns up.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use contact_store::{Contact, Expected, Feed, Store};
+use contact_store::{Contact, Expected, Feed, Store, StoreError};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -68,6 +69,23 @@ async fn ap37_old_changes_are_shown_once_and_young_ones_again() {
     assert_eq!(shown(&last), [at(4), at(5)]);
     let nothing = ask(store, Some(&last.cursor), 101, 10).await;
     assert!(nothing.items.is_empty() && !nothing.more);
+}
+
+#[tokio::test]
+async fn ap37_who_was_away_for_longer_than_tombstones_are_kept_is_told_so() {
+    const DAY: i64 = 24 * 60 * 60;
+    let local = Local::start().await;
+    let store = &local.store.clone().keeping_tombstones(Duration::from_hours(48));
+    change(store, 1, 1).await;
+    let first = ask(store, None, 100, 10).await;
+    // A quiet mailbox makes no cursor old: each answer brings a fresh one.
+    let second = ask(store, Some(&first.cursor), DAY, 10).await;
+    let third = ask(store, Some(&second.cursor), 5 * DAY / 2, 10).await;
+    let late = store
+        .changes(&mailbox_id("ada"), Some(&second.cursor), at(3 * DAY + 1), 10)
+        .await;
+    assert!(matches!(late, Err(StoreError::ExpiredCursor)), "{late:?}");
+    assert_eq!(ask(store, Some(&third.cursor), 3 * DAY + 1, 10).await.items, []);
 }
 
 #[tokio::test]
