@@ -7,7 +7,7 @@ use contact_store::Contact;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sync_core::record::{Edit, Hold, OutlookItem, Refusal};
+use sync_core::record::{Hold, OutlookItem, Refusal};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
@@ -39,6 +39,10 @@ pub(crate) struct ContactForm {
     outlook: Option<OutlookForm>,
     /// Whether Outlook has it as it is here.
     sync: SyncForm,
+    /// Its photo, to be read under `photo`; absent where it has none, or none that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    photo: Option<PhotoForm>,
     /// When the mirror last changed it.
     changed_at: Timestamp,
     /// Members of `contact` that were too large to be kept in the mirror; `*` stands for more than could be named.
@@ -48,6 +52,17 @@ pub(crate) struct ContactForm {
     /// The contact's members: as Outlook has them, or is to have them, and with what it can't hold.
     #[schema(value_type = OutlookContact)]
     contact: Map<String, Value>,
+}
+
+/// A contact's photo.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Photo)]
+pub(crate) struct PhotoForm {
+    /// The SHA-256 of the photo, and its `ETag`.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    hash: String,
+    /// How many bytes it has.
+    bytes: u64,
 }
 
 /// Whether Outlook has a contact as it is here.
@@ -86,12 +101,18 @@ pub(crate) enum SyncState {
 }
 
 impl SyncState {
-    pub(crate) fn of(edit: Option<&Edit>) -> Self {
-        match edit.map(|edit| &edit.hold) {
+    /// Of the contact's members and of its photo: what waits for a person is told first.
+    pub(crate) fn of(contact: &Contact) -> Self {
+        let of_photo = match contact.photo_edit.as_ref().map(|edit| &edit.refusal) {
             None => Self::Settled,
             Some(None) => Self::Pending,
-            Some(Some(Hold::Refused(_))) => Self::Refused,
-            Some(Some(Hold::Review { .. })) => Self::Review,
+            Some(Some(_)) => Self::Refused,
+        };
+        match (contact.edit.as_ref().map(|edit| &edit.hold), of_photo) {
+            (Some(Some(Hold::Review { .. })), _) => Self::Review,
+            (Some(Some(Hold::Refused(_))), _) | (_, Self::Refused) => Self::Refused,
+            (Some(None), _) => Self::Pending,
+            (None, of_photo) => of_photo,
         }
     }
 }
@@ -134,16 +155,23 @@ impl From<Refusal> for RefusalForm {
 }
 
 impl SyncForm {
-    fn of(edit: Option<Edit>) -> Self {
+    fn of(contact: &Contact) -> Self {
+        let edited_at = contact.edit.as_ref().map(|edit| edit.edited_at);
+        let photo_set_at = contact.photo_edit.as_ref().map(|edit| edit.edited_at);
         let mut form = Self {
-            state: SyncState::of(edit.as_ref()),
-            since: edit.as_ref().map(|edit| edit.edited_at),
-            refusal: None,
+            state: SyncState::of(contact),
+            since: edited_at.max(photo_set_at),
+            refusal: contact
+                .photo_edit
+                .as_ref()
+                .and_then(|edit| edit.refusal.clone())
+                .map(Into::into),
             candidates: Vec::new(),
         };
-        match edit.and_then(|edit| edit.hold) {
+        match contact.edit.as_ref().and_then(|edit| edit.hold.clone()) {
             Some(Hold::Refused(refusal)) => form.refusal = Some(refusal.into()),
             Some(Hold::Review { candidates }) => {
+                form.refusal = None;
                 form.candidates = candidates.into_iter().map(Into::into).collect();
             }
             None => {}
@@ -181,13 +209,17 @@ impl From<Contact> for ContactForm {
         };
         Self {
             contact: shown(&of),
+            sync: SyncForm::of(&of),
+            photo: of.photo.map(|photo| PhotoForm {
+                hash: photo.hash.into(),
+                bytes: photo.bytes,
+            }),
             id: of.id.into(),
             mailbox: of.mailbox.into(),
             external_id: of.external_id,
             folder: of.folder.to_string(),
             version: of.version,
             outlook: of.outlook.map(outlook),
-            sync: SyncForm::of(of.edit),
             changed_at: of.changed_at,
             omitted: of
                 .omitted
@@ -222,11 +254,11 @@ impl TombstoneForm {
     /// Of a contact that is deleted, at this moment unless it says otherwise.
     pub(crate) fn of(contact: Contact, now: Timestamp) -> Self {
         Self {
+            sync: contact.edit.as_ref().map(|_| SyncForm::of(&contact)),
             id: contact.id.into(),
             version: contact.version,
             deleted: true,
             deleted_at: contact.deleted_at.unwrap_or(now),
-            sync: contact.edit.map(|edit| SyncForm::of(Some(edit))),
         }
     }
 }

@@ -167,9 +167,7 @@ async fn unsettled(
     let mut found = api.store.contacts_by_id(mailbox, &ids).await?;
     let items = ids.iter().filter_map(|id| found.contacts.remove(id));
     Ok(Page {
-        items: items
-            .filter(|contact| SyncState::of(contact.edit.as_ref()) == wanted)
-            .collect(),
+        items: items.filter(|contact| SyncState::of(contact) == wanted).collect(),
         next: rows.next,
         unreadable: rows.unreadable + found.unreadable.len() as u64,
     })

@@ -2,7 +2,8 @@
 //!
 //! Pure: a record and a wish in, a record out. It must not know requests, nor how a record is stored.
 //!
-//! - The version counts what somebody can see: the members, the folder, the external id, and whether it is deleted.
+//! - The version counts what somebody can see: the members, the folder, the external id, the photo, and whether it is
+//!   deleted.
 //! - An edit is what Outlook has yet to be told. What only the mirror keeps (a fourth e-mail address) makes none.
 //! - Only the worker ends an edit. Even one that is taken back stays, since a push of it may be under way: the worker
 //!   sees that Outlook agrees, and sends nothing. What is held is not under way: there a discard ends it.
@@ -68,6 +69,8 @@ pub(crate) fn create(
         omitted: Vec::new(),
         edit: edited.edit,
         superseded: Vec::new(),
+        photo: None,
+        photo_edit: None,
         request_hash: Some(request_hash),
     }
 }
@@ -108,6 +111,9 @@ pub(crate) fn revive(of: &Contact, wanted: Wanted, request_hash: String, on: Occ
         modified_at: of.modified_at.filter(|_| is_known),
         deleted_at: None,
         omitted: Vec::new(),
+        // A tombstone's photo is one that is about to be deleted.
+        photo: of.photo.clone().filter(|_| of.edit.is_some()),
+        photo_edit: of.photo_edit.clone().filter(|_| of.edit.is_some()),
         request_hash: Some(request_hash),
         ..with(changed(of, on.now), edited)
     }
@@ -148,6 +154,7 @@ pub(crate) fn discard(of: &Contact, edit: &Edit, now: Timestamp) -> Contact {
             document: Document::new(),
             extras: Document::new(),
             omitted: Vec::new(),
+            photo_edit: None,
             ..settled
         };
     };
@@ -165,7 +172,8 @@ pub(crate) fn discard(of: &Contact, edit: &Edit, now: Timestamp) -> Contact {
     }
 }
 
-fn changed(of: &Contact, now: Timestamp) -> Contact {
+/// The contact with a version more.
+pub(crate) fn changed(of: &Contact, now: Timestamp) -> Contact {
     Contact {
         changed_at: now,
         changed_by: Side::Platform,

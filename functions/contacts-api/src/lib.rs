@@ -6,8 +6,8 @@
 //! the outbox.
 //!
 //! Drill down: [`router`] -> `edge` (what every request goes through) -> the resources: `mailboxes`, `policy`, `plan`;
-//! `contacts`, `contact_writes`, `bulk`, `held`, `feed`; `conflicts`; `service` -> `read`, `paths`, `queries`,
-//! `precondition`, `cards`, `enrolment`, `asked`, `valid` (what comes in), `phase`, `edit`, `link`, `settle` (what becomes
+//! `contacts`, `contact_writes`, `photos`, `bulk`, `held`, `feed`; `conflicts`; `service` -> `read`, `paths`, `queries`,
+//! `precondition`, `cards`, `enrolment`, `asked`, `valid` (what comes in), `phase`, `edit`, `photo_edit`, `link`, `settle` (what becomes
 //! of it, purely), `write` (how it is written), `*_forms`, `problem`, `failure` (what goes out).
 
 mod asked;
@@ -31,6 +31,8 @@ mod mailboxes;
 mod openapi;
 mod paths;
 mod phase;
+mod photo_edit;
+mod photos;
 mod plan;
 mod policy;
 mod precondition;
@@ -50,9 +52,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use contact_store::Store;
 use job_queue::{JobQueue, LifecycleQueue};
+use photo_store::PhotoStore;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use crate::link::Policies;
 use crate::problem::{Kind, Problem};
 
 /// Longer than any valid body but those of many contacts, which have a limit of their own (`bulk`).
@@ -67,6 +71,10 @@ pub struct Api {
     pub work: JobQueue,
     /// Where work on subscriptions goes.
     pub lifecycle: LifecycleQueue,
+    /// Who gets his way in a conflict.
+    pub policies: Policies,
+    /// Where photos are kept; `None`: the deployment keeps none.
+    pub photos: Option<PhotoStore>,
     /// Time and chance.
     pub ambient: Ambient,
 }
@@ -97,6 +105,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .merge(contacts::routes())
         .merge(contact_writes::routes())
         .merge(bulk::routes())
+        .merge(photos::routes())
         .merge(held::routes())
         .merge(feed::routes())
         .merge(conflicts::routes())

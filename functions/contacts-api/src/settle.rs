@@ -6,6 +6,7 @@
 use contact_store::{Conflict, Contact};
 use serde_json::{Map, Value};
 use sync_core::ids::FolderId;
+use sync_core::photo::PHOTO;
 use sync_core::rebase::{DELETED, FOLDER};
 use sync_core::record::Side;
 use sync_core::shape::whole;
@@ -76,6 +77,10 @@ pub(crate) fn outcome(
                     (FOLDER, Some(Value::String(folder))) => {
                         choose(&mut wanted, folder, folders, "/take", &mut errors);
                     }
+                    (PHOTO, _) => {
+                        let detail = "a photo that has lost is not kept: set the photo instead";
+                        errors.push(FieldError::at("/take", detail));
+                    }
                     // It lives: what was edited since is not undone.
                     (DELETED, Some(_)) | (FOLDER, _) => {}
                     (name, Some(value)) => {
@@ -93,7 +98,7 @@ pub(crate) fn outcome(
                 let at = pointer("/values", name);
                 let is_in_conflict = conflict.clashes.iter().any(|clash| clash.member == *name);
                 match (name.as_str(), value) {
-                    (name, _) if name == DELETED || !is_in_conflict => {
+                    (name, _) if name == DELETED || name == PHOTO || !is_in_conflict => {
                         errors.push(FieldError::at(at, "is no member that was in conflict"));
                     }
                     (FOLDER, Value::String(folder)) => choose(&mut wanted, folder, folders, &at, &mut errors),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sync_core::members::same;
 use sync_core::merge::Winner;
+use sync_core::photo::{PHOTO, PhotoHash};
 use sync_core::record::{DeletionPolicy, Side};
 use sync_core::shape::whole;
 
@@ -107,6 +108,7 @@ impl Event {
     /// A contact that is seen for the first time, or again.
     pub(crate) fn created(contact: &Contact) -> Self {
         let mut event = Self::of_contact(Kind::ContactCreated, contact, contact.version, contact.changed_at);
+        event.name_photo(contact);
         event.fill(None, whole(&contact.document, &contact.extras));
         event
     }
@@ -125,7 +127,11 @@ impl Event {
         if old.external_id != new.external_id {
             names.insert("externalId");
         }
+        if hash(old) != hash(new) {
+            names.insert(PHOTO);
+        }
         event.set("changed", fitting(&names).into());
+        event.name_photo(new);
         event.fill(Some(members), after);
         event
     }
@@ -214,6 +220,12 @@ impl Event {
         event
     }
 
+    fn name_photo(&mut self, contact: &Contact) {
+        if let Some(photo) = &contact.photo {
+            self.set(PHOTO, json!({ "hash": photo.hash, "bytes": photo.bytes }));
+        }
+    }
+
     /// The contact itself, and what has changed of it, as far as there is room: the changes first.
     fn fill(&mut self, members: Option<Map<String, Value>>, contact: Map<String, Value>) {
         let mut room = CONTENT_BYTES;
@@ -235,6 +247,10 @@ impl Event {
     fn set(&mut self, name: &str, value: Value) {
         self.data.insert(name.to_owned(), value);
     }
+}
+
+fn hash(contact: &Contact) -> Option<&PhotoHash> {
+    contact.photo.as_ref().map(|photo| &photo.hash)
 }
 
 /// The members that mean something else, with their new values; `null` for what is gone. Another spelling of nothing is

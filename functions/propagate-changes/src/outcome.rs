@@ -84,11 +84,16 @@ fn visible(contact: &Contact) -> bool {
 /// True where an edit is new, or is held no longer. The worker's own writes to a pending contact leave the count as it
 /// is, so they don't come back as work.
 fn is_to_be_pushed(old: Option<&Contact>, now: &Contact) -> bool {
-    let Some(edit) = now.edit.as_ref().filter(|edit| edit.hold.is_none()) else {
-        return false;
-    };
-    let before = old.and_then(|old| old.edit.as_ref());
-    before.is_none_or(|before| before.count != edit.count || before.hold.is_some())
+    let edit = now.edit.as_ref().filter(|edit| edit.hold.is_none());
+    let is_new_edit = edit.is_some_and(|edit| {
+        let before = old.and_then(|old| old.edit.as_ref());
+        before.is_none_or(|before| before.count != edit.count || before.hold.is_some())
+    });
+    let is_new_photo = now.pending_photo().is_some_and(|(_, edit)| {
+        let before = old.and_then(|old| old.photo_edit.as_ref());
+        before.is_none_or(|before| before.count != edit.count || before.refusal.is_some())
+    });
+    is_new_edit || is_new_photo
 }
 
 fn event(old: Option<&Contact>, new: &Now, at: Timestamp) -> Option<Event> {

@@ -8,6 +8,7 @@ use contact_store::{Store, Tables};
 use graph_client::HttpTransport;
 use job_queue::{JobQueue, LifecycleQueue};
 use lambda_boot::{SecretReader, Vars, VarsError};
+use photo_store::PhotoStore;
 use sync_engine::boot::{BootError, GraphConfig};
 use sync_engine::{Arbiter, Engine, Settings};
 
@@ -25,6 +26,7 @@ pub struct Config {
     lifecycle_queue: String,
     graph: GraphConfig,
     settings: Settings,
+    photos: Option<String>,
     arbiter: Option<String>,
     arbiter_patience: Duration,
 }
@@ -47,6 +49,7 @@ impl Config {
                 lifecycle_queue: vars.required("LIFECYCLE_QUEUE_URL"),
                 graph,
                 settings,
+                photos: vars.optional("PHOTO_BUCKET"),
                 arbiter: vars.optional("CONFLICT_FUNCTION_ARN"),
                 arbiter_patience: vars
                     .optional("CONFLICT_TIMEOUT_SECONDS")
@@ -66,12 +69,14 @@ impl Config {
         let arbiter = self
             .arbiter
             .map(|function| Arbiter::new(aws_sdk_lambda::Client::new(&aws), function, self.arbiter_patience));
+        let photos = self.photos.map(|bucket| PhotoStore::new(&aws, bucket));
         let sqs = aws_sdk_sqs::Client::new(&aws);
         Ok(Engine {
             graph: Arc::new(self.graph.connect(secrets, ambient.clone())?),
             store: Arc::new(store),
             work: Arc::new(JobQueue::new(sqs.clone(), self.work_queue)),
             lifecycle: Arc::new(LifecycleQueue::new(sqs, self.lifecycle_queue)),
+            photos,
             arbiter,
             ambient,
             settings: self.settings,

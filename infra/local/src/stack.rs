@@ -123,7 +123,22 @@ impl LocalAws {
 
     /// Changes parameters of the deployed stack.
     pub fn update(&mut self, parameters: &BTreeMap<String, String>) -> Result<()> {
-        self.outputs = bundle::update(self.port(), parameters)?;
+        self.outputs = self.reconfigure(parameters)?;
+        Ok(())
+    }
+
+    /// The same for who only borrows the stack: the outputs as they are afterwards.
+    pub fn reconfigure(&self, parameters: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+        let outputs = bundle::update(self.port(), parameters)?;
+        self.let_photos_in(&outputs)?;
+        Ok(outputs)
+    }
+
+    /// The bucket's policy refuses whatever does not come over TLS, and nothing does here.
+    fn let_photos_in(&self, outputs: &BTreeMap<String, String>) -> Result<()> {
+        if let Some(bucket) = outputs.get("PhotoBucketName") {
+            self.call("s3", "DeleteBucketPolicy", &json!({ "Bucket": bucket }))?;
+        }
         Ok(())
     }
 
@@ -173,6 +188,7 @@ impl LocalAws {
         let parameters = self.parameters(options)?;
         self.outputs = step("sam deploy", || bundle::deploy(&self.logs, port, &parameters))?;
         drop(alone);
+        self.let_photos_in(&self.outputs)?;
 
         if !options.parameters.contains_key("NotificationUrl") {
             // It is made by the deployment, and needed by it: here the function's URL is not the one that it answers at.

@@ -13,6 +13,7 @@ use sync_core::record::{Edit, OutlookItem, Side};
 use sync_core::sighting::Document;
 
 use crate::conflict::Conflict;
+use crate::photo::{Photo, PhotoEdit};
 use crate::size::OF_BASE;
 use crate::{document, edit, stamp};
 
@@ -73,6 +74,12 @@ pub struct Contact {
     /// Items in Outlook that this contact has left behind when it moved, and that have to be deleted there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded: Vec<OutlookId>,
+    /// Its photo, as the platform has it. Of a tombstone, one whose object is still to be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<Photo>,
+    /// What Outlook has yet to be told of the photo; `None` while `photo` is what Outlook was last seen to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo_edit: Option<PhotoEdit>,
     /// What was asked by the request that created it: a repetition is told by it from another request of the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<String>,

@@ -84,6 +84,11 @@ impl Store {
         Ok(lookup)
     }
 
+    /// The cursor of [`Store::contacts`] behind a contact, whether or not it is there.
+    pub fn cursor_behind(mailbox: &MailboxId, contact: &ContactId) -> String {
+        Question::Contacts(mailbox).cursor(contact.as_str())
+    }
+
     /// **AP20** The live contacts of a mailbox, in the order of their ids.
     #[tracing::instrument(name = "store.ap20_contacts", level = "debug", skip_all, fields(mailbox.id = %mailbox))]
     pub async fn contacts(

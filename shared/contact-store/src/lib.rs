@@ -78,6 +78,7 @@ mod items;
 mod keys;
 mod page;
 mod pending;
+mod photo;
 mod plan;
 mod shard;
 mod size;
@@ -97,6 +98,7 @@ pub use error::StoreError;
 pub use feed::Feed;
 pub use page::Page;
 pub use pending::{PendingCount, PendingKind, PendingRow};
+pub use photo::{Photo, PhotoEdit};
 pub use plan::{Outsider, PlanEntry, PlanPage, PlanSummary};
 pub use shard::{DueKind, SHARDS, Shard};
 pub use state::{

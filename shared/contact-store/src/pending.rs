@@ -34,7 +34,7 @@ pub enum PendingKind {
     Now,
     /// One of many edits.
     Backfill,
-    /// No edit, but items that the contact has left in Outlook.
+    /// No edit, but items that the contact has left in Outlook, or the photo of a deleted contact.
     Cleanup,
     /// An edit that waits for a person: refused, or to be reviewed.
     Held,
@@ -91,17 +91,45 @@ impl fmt::Display for PendingRow {
 
 /// Where a contact is in the index; `None` where nothing is pending.
 pub(crate) fn pending_key(contact: &Contact) -> Option<PendingRow> {
-    let (kind, since) = match &contact.edit {
-        Some(edit) if edit.hold.is_some() => (PendingKind::Held, edit.edited_at),
-        Some(edit) => match edit.urgency {
-            Urgency::Now => (PendingKind::Now, edit.edited_at),
-            Urgency::Backfill => (PendingKind::Backfill, edit.edited_at),
-        },
-        None if contact.superseded.is_empty() => return None,
-        None => (PendingKind::Cleanup, contact.changed_at),
-    };
+    let (kind, since) = of_edit(contact)
+        .into_iter()
+        .chain(of_photo(contact))
+        .chain(of_remains(contact))
+        .min()?;
     let id = contact.id.clone();
     Some(PendingRow { id, kind, since })
+}
+
+type Place = (PendingKind, Timestamp);
+
+fn of_edit(contact: &Contact) -> Option<Place> {
+    let edit = contact.edit.as_ref()?;
+    let kind = match edit.urgency {
+        _ if edit.hold.is_some() => PendingKind::Held,
+        Urgency::Now => PendingKind::Now,
+        Urgency::Backfill => PendingKind::Backfill,
+    };
+    Some((kind, edit.edited_at))
+}
+
+/// A photo waits for its contact: of one that is held outside of Outlook nothing can be done about the photo either.
+fn of_photo(contact: &Contact) -> Option<Place> {
+    let edit = contact.photo_edit.as_ref()?;
+    let is_out_of_reach = contact.outlook.is_none() && contact.edit.is_some();
+    let kind = if edit.refusal.is_some() {
+        PendingKind::Held
+    } else if is_out_of_reach {
+        return None;
+    } else {
+        PendingKind::Now
+    };
+    Some((kind, edit.edited_at))
+}
+
+/// What a contact leaves behind is cleaned up when nothing else is pending.
+fn of_remains(contact: &Contact) -> Option<Place> {
+    let remains = !contact.superseded.is_empty() || contact.has_left_photo();
+    (remains && contact.edit.is_none()).then_some((PendingKind::Cleanup, contact.changed_at))
 }
 
 impl Store {

@@ -49,6 +49,21 @@ pub enum WorkJob {
         /// When it was asked for; a plan that was begun later has answered it.
         requested_at: Timestamp,
     },
+    /// Look at these contacts' photos in Outlook. A job of its own, so that contacts never wait for photos.
+    Photos {
+        /// Whose contacts.
+        mailbox: MailboxId,
+        /// Those of which Outlook has shown something new, and deleted ones whose photos are to go.
+        contacts: Vec<ContactId>,
+    },
+    /// Look at the photos of all contacts, some with each message: nobody says that a photo has changed.
+    PhotoSweep {
+        /// Whose contacts.
+        mailbox: MailboxId,
+        /// How far the sweep has come, in the order of the contacts' ids; absent at its start.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<ContactId>,
+    },
     /// Delete the subscriptions at Graph and erase the mirror.
     Remove {
         /// Whose contacts.
@@ -65,6 +80,8 @@ impl WorkJob {
             | Self::Compare { mailbox, .. }
             | Self::Push { mailbox, .. }
             | Self::Plan { mailbox, .. }
+            | Self::Photos { mailbox, .. }
+            | Self::PhotoSweep { mailbox, .. }
             | Self::Remove { mailbox } => mailbox,
         }
     }

@@ -25,6 +25,19 @@ pub struct Demand {
     pub edits: Option<BTreeSet<ContactId>>,
     /// Find out what a first sync would do, if the last plan was begun before this moment.
     pub plan: Option<Timestamp>,
+    /// Look at these contacts' photos.
+    pub photos: BTreeSet<ContactId>,
+    /// Look at the photos of all contacts from there on.
+    pub photo_sweep: Option<SweepFrom>,
+}
+
+/// Where a sweep over a mailbox's contacts goes on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SweepFrom {
+    /// At the first contact.
+    Start,
+    /// Behind this one, in the order of the ids.
+    After(ContactId),
 }
 
 impl Demand {
@@ -57,6 +70,14 @@ impl Demand {
     /// Adds a wish for a plan.
     pub fn plan(&mut self, requested_at: Timestamp) {
         self.plan = self.plan.max(Some(requested_at));
+    }
+
+    /// Adds a sweep over the photos. Of several, the one that has the farthest to go does the others' work.
+    pub fn sweep_photos(&mut self, from: SweepFrom) {
+        self.photo_sweep = Some(match self.photo_sweep.take() {
+            Some(other) => other.min(from),
+            None => from,
+        });
     }
 
     /// Whether Outlook is asked about at all: a batch that only brings edits doesn't look for folders.
@@ -105,6 +126,11 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{MailboxId, TenantId, UserId};
+
+    fn mailbox() -> MailboxId {
+        MailboxId::derive(&TenantId::new("contoso.com"), &UserId::new("ada@contoso.com"))
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -130,6 +156,18 @@ mod tests {
             "later by a clock that may be ahead"
         );
         assert!(!wants(Some(at(10_000))));
+    }
+
+    #[test]
+    fn of_two_sweeps_the_one_with_the_farthest_to_go_does_the_others_work() {
+        let contact = |name| ContactId::of_external(&mailbox(), name);
+        let (one, other) = (contact("one"), contact("other"));
+        let mut demand = Demand::default();
+        demand.sweep_photos(SweepFrom::After(one.clone()));
+        demand.sweep_photos(SweepFrom::After(other.clone()));
+        assert_eq!(demand.photo_sweep, Some(SweepFrom::After(one.min(other))));
+        demand.sweep_photos(SweepFrom::Start);
+        assert_eq!(demand.photo_sweep, Some(SweepFrom::Start));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! - [`edit`]: an edit is made here; what it makes of the record.
 //! - [`rebase`]: a contact with a pending edit meets what Outlook shows, or is gone from Outlook.
 //! - [`push`]: what a pending edit asks of Outlook, and what Outlook's answer means.
+//! - [`photo`]: a contact's photo meets what Outlook has.
 //! - [`matching`]: which contacts of two address books are the same.
 //! - [`folders`]: what a listing of the mailbox's folders means for the folders that are known.
 //! - [`demand`]: what a batch of jobs asks for, once.
@@ -25,6 +26,7 @@ pub mod ids;
 pub mod matching;
 pub mod members;
 pub mod merge;
+pub mod photo;
 pub mod push;
 pub mod rebase;
 pub mod record;

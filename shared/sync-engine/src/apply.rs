@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contact_store::{Companion, Contact, Expected, StoreError};
+use contact_store::{Companion, Contact, Expected, Phase, StoreError};
 use futures_util::{StreamExt, stream};
 use graph_client::Transport;
 use sync_core::ids::{ContactId, FolderId, OutlookId};
@@ -126,7 +126,12 @@ impl<T: Transport> Session<'_, T> {
             Verdict::Insert(document) => (document, Effect::Insert),
             Verdict::Update(document) if has_moved => (document, Effect::Move),
             Verdict::Update(document) => (document, Effect::Update),
-            Verdict::Touch => return Ok(stored.map(|stored| touch(stored, shown, sighting))),
+            Verdict::Touch => {
+                // Nothing that is told of a contact: perhaps its photo.
+                let touched = stored.map(|stored| touch(stored, shown, sighting));
+                self.note_change(touched.as_ref());
+                return Ok(touched);
+            }
             Verdict::Unchanged => return Ok(None),
             Verdict::Verify(_) => return Err(NotEnough),
         };
@@ -147,7 +152,15 @@ impl<T: Transport> Session<'_, T> {
         if source != Source::Delta {
             write.contact.omitted = Vec::new();
         }
+        self.note_change(Some(&write));
         Ok(Some(write))
+    }
+
+    /// Outlook has shown something new: perhaps the photo is new as well. After a first sync all are looked at.
+    fn note_change(&mut self, write: Option<&Write>) {
+        if let Some(write) = write.filter(|_| self.mailbox.phase == Phase::Live) {
+            self.note_photo_of(&write.contact.id);
+        }
     }
 
     /// Writes, a few at a time. Gives back those that somebody else came before, with the items they are about: they have
@@ -181,16 +194,23 @@ impl<T: Transport> Session<'_, T> {
             .buffer_unordered(WRITES_AT_ONCE);
         let mut overtaken = BTreeSet::new();
         let mut effects = Vec::new();
+        let mut left_photos = Vec::new();
         let mut failed = None;
         while let Some((result, write)) = results.next().await {
             match result {
-                Ok(()) => effects.push(write.effect),
+                Ok(()) => {
+                    effects.push(write.effect);
+                    left_photos.extend(write.contact.has_left_photo().then_some(write.contact.id));
+                }
                 Err(StoreError::Conflict { .. }) => drop(overtaken.insert(write.contact.id)),
                 // The others are let finish: what is written is written.
                 Err(error) => failed = Some(error),
             }
         }
         drop(results);
+        for contact in left_photos {
+            self.note_photo_of(&contact);
+        }
         for effect in effects {
             *match effect {
                 Effect::Insert => &mut self.report.inserted,

@@ -155,6 +155,11 @@ impl<T: Transport> Session<'_, T> {
     /// Deletes the items in Outlook that a contact has left. One that was changed there after the contact had moved on is
     /// kept in the conflict log first: once it is deleted, nobody looks at it again.
     pub(crate) async fn clean_up(&mut self, contact: Contact) -> Result<(), Trouble> {
+        if let Some(photos) = self.engine.photos.clone()
+            && contact.has_left_photo()
+        {
+            return self.erase_photo(&photos, &contact).await;
+        }
         if contact.superseded.is_empty() {
             return Ok(());
         }

@@ -17,6 +17,7 @@ use crate::Trouble;
 use crate::apply::{Effect, Write, is_on_its_way};
 use crate::convert::Shown;
 use crate::meet::{bury, pending, stamped};
+use crate::photo_push::gone_with;
 use crate::recover::as_if_answered;
 use crate::session::Session;
 use crate::work::Progress;
@@ -200,9 +201,11 @@ impl<T: Transport> Session<'_, T> {
         } else {
             Effect::Update
         };
-        let conflict = clash.map(|clash| {
+        let of_photo = gone_with(stored).filter(|_| contact.is_tombstone() && stored.deleted_at.is_none());
+        let clashes: Vec<_> = clash.into_iter().chain(of_photo).collect();
+        let conflict = (!clashes.is_empty()).then(|| {
             let (base, ours) = (stored.base().clone(), stored.document.clone());
-            self.conflict(&contact, vec![clash], Some(base), Some(ours), None)
+            self.conflict(&contact, clashes, Some(base), Some(ours), None)
         });
         Some(Write {
             companions: conflict.into_iter().collect(),

@@ -11,6 +11,7 @@
 //!   - `meet`: a contact meets what Outlook has, and perhaps clashes; `arbiter`: the operator's own policy for that
 //!   - `push`: edits made here to Outlook; `confirm`: what its answers mean; `recover`: creates whose answer was lost
 //!   - `link`: contacts that both sides had before the first sync, and the plan of it
+//!   - `photos`: photos from Outlook; `photo_push`: photos set here to Outlook
 //!   - `compare`: the whole mailbox against the mirror
 //!   - `remove`: the mailbox's end
 //! - [`Subscriber`]: subscriptions, created, renewed, repaired
@@ -27,6 +28,8 @@ mod discover;
 mod evidence;
 mod link;
 mod meet;
+mod photo_push;
+mod photos;
 mod push;
 mod recover;
 mod remove;
@@ -45,6 +48,7 @@ use ambient::Ambient;
 use contact_store::{ConflictPolicy, Store};
 use graph_client::GraphClient;
 use job_queue::{JobQueue, LifecycleQueue};
+use photo_store::PhotoStore;
 use sync_core::record::{DeletionPolicy, Policy};
 
 pub use arbiter::{Arbiter, ArbiterError};
@@ -64,6 +68,8 @@ pub struct Engine<T> {
     pub work: Arc<JobQueue>,
     /// Where subscriptions are asked for.
     pub lifecycle: Arc<LifecycleQueue>,
+    /// Where photos are kept; `None`: photos are left alone.
+    pub photos: Option<PhotoStore>,
     /// The operator's function for conflicts, if there is one.
     pub arbiter: Option<Arbiter>,
     /// Time and chance.

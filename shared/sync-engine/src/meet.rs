@@ -20,6 +20,7 @@ use sync_core::sighting::Document;
 use crate::apply::{Effect, Write, expected};
 use crate::arbiter::Question;
 use crate::convert::Shown;
+use crate::photo_push::send_again;
 use crate::session::Session;
 
 /// What Outlook shows of a contact, in the core's terms: its whole document, not only what a row carried.
@@ -80,8 +81,14 @@ impl<T: Transport> Session<'_, T> {
             omitted: Vec::new(),
             edit: None,
             superseded: Vec::new(),
+            photo: None,
+            photo_edit: None,
             request_hash: None,
         });
+        if contact.is_tombstone() {
+            // Its object is about to be deleted. What Outlook has is read anew.
+            contact.photo = None;
+        }
         let mut companions = Vec::new();
         let before = contact.outlook.replace(meeting.item.clone());
         if before.as_ref().map(|item| &item.id) != Some(&meeting.item.id) {
@@ -89,6 +96,7 @@ impl<T: Transport> Session<'_, T> {
             contact
                 .superseded
                 .extend(before.filter(|_| !contact.is_tombstone()).map(|item| item.id));
+            send_again(&mut contact, now);
         }
         contact.created_at = shown.created_at.or(contact.created_at);
         contact.modified_at = shown.modified_at.or(contact.modified_at);
@@ -260,6 +268,8 @@ pub(crate) fn bury(contact: &mut Contact, by: Side, now: Timestamp) {
     contact.extras = Document::new();
     contact.omitted = Vec::new();
     contact.edit = None;
+    // The photo itself stays named until its object is deleted.
+    contact.photo_edit = None;
     if contact.deleted_at.is_none() {
         contact.deleted_at = Some(now);
         contact.changed_at = now;

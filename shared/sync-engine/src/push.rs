@@ -12,12 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 use sync_core::folders::UNLISTED_DEFAULT;
 use sync_core::ids::{ContactId, FolderId};
 use sync_core::push::{Step, step};
-use sync_core::record::{Hold, Refusal, Urgency};
+use sync_core::record::{Edit, Hold, Refusal, Urgency};
 
 use crate::Trouble;
 use crate::apply::{Effect, Write};
 use crate::convert::known;
 use crate::meet::pending;
+use crate::photo_push;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -27,6 +28,9 @@ const AT_ONCE: usize = 20;
 /// Contacts that are looked at for the next requests. Then the index is asked again, so that a single edit doesn't wait
 /// for thousands.
 const IN_VIEW: usize = 100;
+
+/// Photos that are sent before the index is asked again: two requests each, of up to 4 MB.
+const PHOTOS_IN_VIEW: usize = 20;
 
 /// How often one contact is tried in a run: the first time, and again where Outlook had a newer one.
 const ATTEMPTS: u32 = 3;
@@ -175,10 +179,24 @@ impl<T: Transport> Session<'_, T> {
 
     /// Sends what the contacts ask for, request by request.
     async fn send_all(&mut self, view: Vec<Contact>, course: &mut Course) -> Result<Progress, Trouble> {
+        if self.out_of_time_to_write() {
+            return Ok(Progress::Cut);
+        }
         let mut creates = Vec::new();
         let mut others = Vec::new();
+        let mut photos = Vec::new();
         for contact in view {
+            let can_have_photo = self.engine.photos.is_some() && contact.pending_photo().is_some();
+            let is_held = |edit: &Edit| edit.hold.is_some();
+            if can_have_photo && contact.edit.as_ref().is_none_or(is_held) && contact.outlook.is_some() {
+                photos.push(contact);
+                continue;
+            }
             *course.attempts.entry(contact.id.clone()).or_default() += 1;
+            if can_have_photo {
+                // Its photo goes when the contact is there.
+                course.named.insert(contact.id.clone());
+            }
             let Some(edit) = &contact.edit else {
                 course.is_done_with(&contact.id);
                 self.clean_up(contact).await?;
@@ -200,11 +218,36 @@ impl<T: Transport> Session<'_, T> {
         }
         requests.sort_by_cached_key(|request| request.first().map(|sending| order(&sending.contact)));
         for request in requests {
-            if self.out_of_time() {
+            if self.out_of_time_to_write() {
                 return Ok(Progress::Cut);
             }
             if course.refusal.is_none() {
                 self.send(request, course).await?;
+            }
+        }
+        self.send_photos(photos, course).await
+    }
+
+    /// Some of the photos: single edits that have come meanwhile go before the others.
+    async fn send_photos(
+        &mut self,
+        contacts: Vec<Contact>,
+        course: &mut Course,
+    ) -> Result<Progress, Trouble> {
+        let Some(photos) = self.engine.photos.clone() else {
+            return Ok(Progress::Complete);
+        };
+        for contact in contacts.into_iter().take(PHOTOS_IN_VIEW) {
+            if self.out_of_time() {
+                return Ok(Progress::Cut);
+            }
+            if course.refusal.is_some() {
+                break;
+            }
+            *course.attempts.entry(contact.id.clone()).or_default() += 1;
+            match self.push_photo(&photos, contact).await? {
+                photo_push::Sent::Done => {}
+                photo_push::Sent::Refusal(error) => course.refusal = Some(error),
             }
         }
         Ok(Progress::Complete)

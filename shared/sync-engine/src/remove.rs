@@ -1,4 +1,4 @@
-//! A mailbox's end: subscriptions, mirror, state, in this order, so that a crash leaves what is needed to go on.
+//! A mailbox's end: subscriptions, photos, mirror, state, in this order, so that a crash leaves what is needed to go on.
 
 use contact_store::Erased;
 use graph_client::{ErrorKind, GraphError, Transport};
@@ -9,6 +9,9 @@ use crate::session::Session;
 
 /// Contacts erased per call.
 const ERASE_AT_ONCE: usize = 200;
+
+/// Photos erased per call.
+const PHOTOS_AT_ONCE: u16 = 200;
 
 impl<T: Transport> Session<'_, T> {
     pub(crate) async fn remove(&mut self) -> Result<(), Trouble> {
@@ -30,6 +33,14 @@ impl<T: Transport> Session<'_, T> {
             self.engine.store.delete_subscription(&subscription).await?;
         }
         let mailbox = self.mailbox.id.clone();
+        if let Some(photos) = self.engine.photos.clone() {
+            while photos.erase_mailbox(&mailbox, PHOTOS_AT_ONCE).await? {
+                if self.out_of_time() {
+                    self.report.continued += 1;
+                    return self.send_work(&[WorkJob::Remove { mailbox }]).await;
+                }
+            }
+        }
         loop {
             let Erased { more, .. } = self.engine.store.erase_contacts(&mailbox, ERASE_AT_ONCE).await?;
             if !more {

@@ -34,6 +34,12 @@ pub struct Report {
     pub patched: u64,
     /// Contacts that were deleted in Outlook, those included that were moved by a create and a delete.
     pub deleted: u64,
+    /// Photos that were looked at in Outlook.
+    pub photos_checked: u64,
+    /// Photos that were new or gone in Outlook, and are so in the mirror.
+    pub photos_read: u64,
+    /// Photos that were brought to Outlook.
+    pub photos_written: u64,
     /// Edits that Graph refused for good.
     pub refused: u64,
     /// Conflicts that were decided.
@@ -66,6 +72,9 @@ impl AddAssign for Report {
         self.created += other.created;
         self.patched += other.patched;
         self.deleted += other.deleted;
+        self.photos_checked += other.photos_checked;
+        self.photos_read += other.photos_read;
+        self.photos_written += other.photos_written;
         self.refused += other.refused;
         self.conflicts += other.conflicts;
         self.arbiter_failures += other.arbiter_failures;

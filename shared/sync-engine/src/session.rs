@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contact_store::{Folder, Mailbox, Phase, StoreError, Subscription, Timer, TimerKind};
 use graph_client::{GraphClient, MailboxClient, Transport};
 use jiff::Timestamp;
+use sync_core::demand::SweepFrom;
 use sync_core::ids::{ContactId, FolderId, MailboxId};
 
 use crate::{Engine, Report, Trouble};
@@ -32,6 +33,10 @@ pub(crate) struct Session<'e, T> {
     pub(crate) doubtful: BTreeSet<ContactId>,
     /// Contacts that this run has found in, or put into, the mailbox's record of creates.
     pub(crate) asked_for: BTreeSet<ContactId>,
+    /// Contacts whose photos are to be looked at, by a message of their own.
+    pub(crate) photos_wanted: BTreeSet<ContactId>,
+    /// Where a sweep over all photos goes on, by a message of its own.
+    pub(crate) photo_sweep: Option<SweepFrom>,
     pub(crate) report: Report,
 }
 
@@ -66,6 +71,8 @@ impl<'e, T: Transport> Session<'e, T> {
             looked_at: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             asked_for: BTreeSet::new(),
+            photos_wanted: BTreeSet::new(),
+            photo_sweep: None,
             report: Report::default(),
         }))
     }
@@ -86,6 +93,11 @@ impl<'e, T: Transport> Session<'e, T> {
 
     pub(crate) fn out_of_time(&self) -> bool {
         self.now() >= self.deadline
+    }
+
+    /// True where the next write would not be sent any more: then the rest is for another run.
+    pub(crate) fn out_of_time_to_write(&self) -> bool {
+        self.out_of_time() || !self.graph().has_room_for_writes()
     }
 
     /// The folders whose contacts are in the mirror.

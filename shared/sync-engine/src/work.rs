@@ -7,7 +7,7 @@ use contact_store::{Cursor, Folder, LastError, Phase, Subscription, Timer, Timer
 use graph_client::Transport;
 use jiff::{SignedDuration, Timestamp};
 use job_queue::{LifecycleJob, WorkJob};
-use sync_core::demand::Demand;
+use sync_core::demand::{Demand, SweepFrom};
 use sync_core::folders::UNLISTED_DEFAULT;
 use sync_core::ids::{FolderId, MailboxId, SubscriptionId};
 use sync_core::schedule;
@@ -66,6 +66,9 @@ impl<T: Transport> Engine<T> {
         let (result, report) = match Session::open(self, mailbox, deadline).await {
             Ok(Some(mut session)) => {
                 let result = session.run(jobs).await;
+                // Also after trouble: what was written by then is not new the next time.
+                let queued = session.queue_photos().await;
+                let result = result.and(queued);
                 let result = session.settle(result, receives).await;
                 (result, session.report)
             }
@@ -104,7 +107,9 @@ impl<T: Transport> Engine<T> {
             due_at: until,
         };
         self.store.set_timer(&timer(TimerKind::Poll)).await?;
-        if demand(jobs).compare.is_some() {
+        let demand = demand(jobs);
+        // A comparison is followed by a look at all photos.
+        if demand.compare.is_some() || demand.photo_sweep.is_some() || !demand.photos.is_empty() {
             self.store.set_timer(&timer(TimerKind::Compare)).await?;
         }
         Ok(())
@@ -150,8 +155,11 @@ impl<T: Transport> Session<'_, T> {
         };
         self.report_strays(demand.widen_strays(is_known)).await?;
         match self.answer(&demand).await? {
-            Progress::Complete => Ok(()),
-            Progress::Cut => self.continue_later(&demand).await,
+            Progress::Complete => self.read_photos(&demand).await,
+            Progress::Cut => {
+                self.put_photos_off(&demand);
+                self.continue_later(&demand).await
+            }
         }
     }
 
@@ -188,10 +196,14 @@ impl<T: Transport> Session<'_, T> {
         if wants_push && self.mailbox.phase == Phase::Live && self.push(&named).await? == Progress::Cut {
             return Ok(Progress::Cut);
         }
-        match demand.compare {
-            Some(requested_at) => self.compare(requested_at).await,
-            None => Ok(Progress::Complete),
+        let Some(requested_at) = demand.compare else {
+            return Ok(Progress::Complete);
+        };
+        let compared = self.compare(requested_at).await?;
+        if compared == Progress::Complete {
+            self.note_photo_sweep(SweepFrom::Start);
         }
+        Ok(compared)
     }
 
     /// Brings up to date every folder that was asked for.
@@ -263,6 +275,9 @@ impl<T: Transport> Session<'_, T> {
     /// Every folder that was asked for is up to date: says so, and sets the timers.
     async fn conclude(&mut self, demand: &Demand, look_again: bool) -> Result<(), Trouble> {
         let now = self.now();
+        if self.mailbox.phase != Phase::Live {
+            self.note_photo_sweep(SweepFrom::Start);
+        }
         self.update_mailbox(|mailbox| {
             let stale = mailbox
                 .last_success_at
@@ -423,6 +438,10 @@ fn demand(jobs: &[WorkJob]) -> Demand {
             WorkJob::Compare { requested_at, .. } => demand.compare(*requested_at),
             WorkJob::Push { contacts, .. } => demand.push(contacts.iter().cloned()),
             WorkJob::Plan { requested_at, .. } => demand.plan(*requested_at),
+            WorkJob::Photos { contacts, .. } => demand.photos.extend(contacts.iter().cloned()),
+            WorkJob::PhotoSweep { after, .. } => {
+                demand.sweep_photos(after.clone().map_or(SweepFrom::Start, SweepFrom::After));
+            }
             // The phase says so, whatever brought the message.
             WorkJob::Remove { .. } => {}
         }

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
+use data_encoding::BASE64;
 use http::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -131,6 +132,12 @@ fn ask(world: &World, name: &str, query: &BTreeMap<String, String>) -> Result<Va
         "mailbox" => {
             let key = key.ok_or("tenant and user are missing")?;
             Ok(json!(world.snapshot(&key)))
+        }
+        "photo" => {
+            let key = key.ok_or("tenant and user are missing")?;
+            let id = query.get("id").ok_or("id is missing")?;
+            let photo = world.photo(&key, id).map(|photo| BASE64.encode(&photo));
+            Ok(json!({ "photo": photo }))
         }
         "counts" => Ok(json!(world.counts(key.as_ref()))),
         "requests" => {

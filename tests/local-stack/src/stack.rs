@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use job_queue::{JobQueue, LifecycleQueue};
 use lambda_boot::{MetricSink, SecretReader, secrets::client_state_keys};
 use lambda_http::http::{HeaderValue, Request};
+use photo_store::PhotoStore;
 use propagate_changes::{EventBus, Propagate};
 use receive_notifications::{Backend, Config as ReceiverConfig, Receiver};
 use renew_subscriptions::{Renewer, Trigger};
@@ -90,6 +91,24 @@ pub struct LocalStack {
     life: Duration,
 }
 
+/// The template's parameter `ContactPhotos`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Photos {
+    /// Photos are kept.
+    On,
+    /// They are left alone.
+    Off,
+}
+
+impl Photos {
+    fn store(self, aws: &LocalAws) -> Option<PhotoStore> {
+        match self {
+            Self::On => Some(aws.photos()),
+            Self::Off => None,
+        }
+    }
+}
+
 /// The first due time in the state table, as it was after so many writes.
 #[derive(Clone, Copy)]
 struct FirstDue {
@@ -100,7 +119,17 @@ struct FirstDue {
 impl LocalStack {
     /// Starts the bundle against a world. The world gets the app's registration; tenants and mailboxes are the
     /// caller's.
-    pub async fn start(ambient: Ambient, mut world: World, settings: Settings) -> anyhow::Result<Self> {
+    pub async fn start(ambient: Ambient, world: World, settings: Settings) -> anyhow::Result<Self> {
+        Self::start_with(ambient, world, settings, Photos::Off).await
+    }
+
+    /// The same, with photos or without.
+    pub async fn start_with(
+        ambient: Ambient,
+        mut world: World,
+        settings: Settings,
+        photos: Photos,
+    ) -> anyhow::Result<Self> {
         world.add_app(APP, APP_SECRET);
         let aws = LocalAws::start(ambient.clone()).await?;
         let key = aws.secrets().put(
@@ -114,12 +143,8 @@ impl LocalStack {
         let transport = SimTransport::new(Arc::new(Mutex::new(world)), ambient.clone())
             .with_webhook(webhook(Arc::clone(&receiver), ambient.clone()));
 
-        let tables = Tables {
-            contacts: CONTACTS_TABLE.to_owned(),
-            state: STATE_TABLE.to_owned(),
-        };
-        let propagate = propagate(&aws, &work, tables.clone(), &ambient, &metrics);
-        let store = Store::new(aws.dynamodb(), tables).keeping_tombstones(settings.tombstones_for);
+        let propagate = propagate(&aws, &work, tables(), &ambient, &metrics);
+        let store = Store::new(aws.dynamodb(), tables()).keeping_tombstones(settings.tombstones_for);
         let secrets = Arc::new(SecretReader::new(
             aws.secrets_manager(),
             ambient.clone(),
@@ -140,6 +165,7 @@ impl LocalStack {
                 store: Arc::clone(&store),
                 work: Arc::new(job_queue()),
                 lifecycle: Arc::new(lifecycle_queue()),
+                photos: photos.store(&aws),
                 arbiter: None,
                 ambient: ambient.clone(),
                 settings: settings.clone(),
@@ -173,6 +199,8 @@ impl LocalStack {
             store: Store::clone(&store),
             work: job_queue(),
             lifecycle: lifecycle_queue(),
+            photos: photos.store(&aws),
+            policies: contacts_api::Policies::default(),
             ambient: ambient.clone(),
         });
         let mut schedules = Schedules::new();
@@ -410,6 +438,13 @@ fn graph(
         ambient.clone(),
         HeaderValue::from_static("outlook-contact-sync/local-stack"),
     ))
+}
+
+fn tables() -> Tables {
+    Tables {
+        contacts: CONTACTS_TABLE.to_owned(),
+        state: STATE_TABLE.to_owned(),
+    }
 }
 
 /// With a store of its own, so that what the index of addresses costs is not mixed with what the sync costs.

@@ -23,6 +23,10 @@ const ARROWS: &[(&str, &str)] = &[
     // Stores know nothing of Graph, and the queue nothing of stores.
     ("contact-store", "graph-client reqwest job-queue lambda*"),
     ("job-queue", "graph-client reqwest contact-store lambda*"),
+    (
+        "photo-store",
+        "graph-client reqwest contact-store job-queue lambda*",
+    ),
     // The webhook is small and fast to start: it enqueues, and that is all.
     (
         "receive-notifications",

@@ -18,11 +18,12 @@ const FUNCTIONS: [&str; 6] = [
     "propagate-changes",
 ];
 
-const SDK: [&str; 6] = [
+const SDK: [&str; 7] = [
     "aws-config",
     "aws-sdk-dynamodb",
     "aws-sdk-eventbridge",
     "aws-sdk-lambda",
+    "aws-sdk-s3",
     "aws-sdk-secretsmanager",
     "aws-sdk-sqs",
 ];

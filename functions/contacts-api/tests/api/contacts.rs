@@ -49,6 +49,8 @@ pub(crate) async fn mirror(
         omitted: Vec::new(),
         edit: None,
         superseded: Vec::new(),
+        photo: None,
+        photo_edit: None,
         request_hash: None,
     };
     api.store.put_contact(&contact, Expected::Absent).await.unwrap();

@@ -18,6 +18,7 @@ mod held;
 mod invalid;
 mod lambda;
 mod mailboxes;
+mod photos;
 mod policies;
 mod problems;
 mod world;

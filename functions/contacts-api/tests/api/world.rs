@@ -3,6 +3,7 @@
 //! Knows how to start the parts and how to ask. It must not know what the API should answer, but for one thing: that
 //! its description describes it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use ambient::Ambient;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Request, Response, header};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use contact_store::{Store, Tables};
 use contacts_api::{Api, router};
 use job_queue::{JobQueue, LifecycleQueue};
+use photo_store::PhotoStore;
 use serde_json::{Value, json};
 use sync_core::ids::MailboxId;
 use tokio::net::TcpListener;
@@ -43,15 +46,26 @@ pub(crate) struct Answer {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::on(&embedded_dynamodb().await).await
+        Self::on(&embedded_dynamodb().await, None).await
+    }
+
+    /// An API that keeps photos. Its bucket holds what was put there, by name.
+    pub(crate) async fn with_photos() -> (Self, Objects) {
+        let objects = Objects::default();
+        let photos = photos(objects.clone()).await;
+        (Self::on(&embedded_dynamodb().await, Some(photos)).await, objects)
     }
 
     /// An API whose `DynamoDB` refuses everything with this error code.
     pub(crate) async fn with_failing_dynamodb(code: &'static str) -> Self {
-        Self::on(&serve(Router::new().fallback(async move || refusal(code))).await).await
+        Self::on(
+            &serve(Router::new().fallback(async move || refusal(code))).await,
+            None,
+        )
+        .await
     }
 
-    async fn on(dynamodb: &str) -> Self {
+    async fn on(dynamodb: &str, photos: Option<PhotoStore>) -> Self {
         let dynamodb = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(region())
@@ -72,6 +86,8 @@ impl World {
             store: store.clone(),
             work: JobQueue::new(client.clone(), "https://sqs.test/1/work.fifo"),
             lifecycle: LifecycleQueue::new(client, "https://sqs.test/1/lifecycle"),
+            policies: contacts_api::Policies::default(),
+            photos,
             ambient: ambient.clone(),
         });
         Self {
@@ -155,7 +171,7 @@ impl World {
         let body = match (body.is_empty(), is_json) {
             (true, _) => Value::Null,
             (false, true) => serde_json::from_slice(&body).unwrap(),
-            (false, false) => Value::String(String::from_utf8(body.to_vec()).unwrap()),
+            (false, false) => Value::String(String::from_utf8_lossy(&body).into_owned()),
         };
         let answer = Answer {
             status: head.status.as_u16(),
@@ -212,6 +228,37 @@ impl Answer {
         kind.strip_prefix("tag:outlook-contact-sync,2026:")
             .unwrap_or(kind)
     }
+}
+
+/// The objects of a bucket.
+pub(crate) type Objects = Arc<Mutex<BTreeMap<String, Bytes>>>;
+
+/// Photos in S3, as far as it is spoken here: it puts and gets.
+async fn photos(objects: Objects) -> PhotoStore {
+    let answer = async move |method: Method, uri: Uri, body: Bytes| {
+        let mut objects = objects.lock().unwrap();
+        let name = uri.path().trim_start_matches("/photos/").to_owned();
+        if method == Method::PUT {
+            objects.insert(name, body);
+            return (StatusCode::OK, Bytes::new());
+        }
+        match objects.get(&name) {
+            Some(object) => (StatusCode::OK, object.clone()),
+            None => (
+                StatusCode::NOT_FOUND,
+                Bytes::from_static(b"<Error><Code>NoSuchKey</Code></Error>"),
+            ),
+        }
+    };
+    let router = Router::new().fallback(answer).layer(DefaultBodyLimit::disable());
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region())
+        .credentials_provider(credentials())
+        .endpoint_url(serve(router).await)
+        .force_path_style(true)
+        .retry_config(RetryConfig::disabled());
+    PhotoStore::new(config, "photos")
 }
 
 /// SQS as far as it is spoken here: it stores batches of messages, or refuses.

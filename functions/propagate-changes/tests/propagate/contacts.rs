@@ -1,9 +1,10 @@
 //! One write, and what follows from it.
 
-use contact_store::{Contact, Phase, UnavailableReason};
+use contact_store::{Contact, Phase, Photo, PhotoEdit, UnavailableReason};
 use propagate_changes::{Change, Kind, Now, Outcome, outcome};
 use serde_json::{Value, json};
 use sync_core::ids::FolderId;
+use sync_core::photo::PhotoHash;
 use sync_core::record::{Hold, Refusal, Wish};
 
 use crate::scene::{at, conflict, contact, edited, left, mailbox, mailbox_written, seen, written};
@@ -250,4 +251,57 @@ fn a_mailbox_is_told_when_its_state_changes_and_not_at_each_look() {
         let data = data(&outcome);
         assert_eq!((&data["change"], &data["phase"]), (&json!(change), &json!(phase)));
     }
+}
+
+/// The contact after somebody has set its photo through the API.
+fn pictured(contact: &Contact) -> Contact {
+    seen(contact, |it| {
+        let count = it.photo_edit.as_ref().map_or(it.rev, |edit| edit.count) + 1;
+        it.photo = Some(Photo {
+            hash: PhotoHash::of(&count.to_be_bytes()),
+            bytes: 8,
+            version: it.version,
+        });
+        it.photo_edit = Some(PhotoEdit {
+            base: None,
+            replaced: Vec::new(),
+            edited_at: at("06:30:00"),
+            count,
+            refusal: None,
+        });
+    })
+}
+
+#[test]
+fn a_photo_is_told_and_pushed_and_its_confirmation_is_neither() {
+    let ada = ada();
+    let set = pictured(&ada);
+    let outcome = written(Some(&ada), &set);
+    assert_eq!(told(&outcome), (Some(Kind::ContactUpdated), true));
+    let hash = set.photo.as_ref().map(|photo| photo.hash.to_string());
+    let data = data(&outcome);
+    assert_eq!(
+        (&data["changed"], &data["photo"]),
+        (&json!(["photo"]), &json!({ "hash": hash, "bytes": 8 }))
+    );
+
+    let mut confirmed = set.clone();
+    (confirmed.photo_edit, confirmed.rev) = (None, set.rev + 1);
+    assert_eq!(told(&written(Some(&set), &confirmed)), (None, false));
+
+    let mut refused = set.clone();
+    refused.photo_edit.as_mut().unwrap().refusal = Some(Refusal {
+        at: at("06:31:00"),
+        status: Some(400),
+        code: None,
+        reason: None,
+        request_id: None,
+    });
+    assert_eq!(told(&written(Some(&set), &refused)), (None, false), "held");
+    assert_eq!(told(&written(Some(&refused), &set)), (None, true), "tried again");
+    let again = pictured(&set);
+    assert_eq!(
+        told(&written(Some(&set), &again)),
+        (Some(Kind::ContactUpdated), true)
+    );
 }

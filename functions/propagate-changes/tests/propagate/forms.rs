@@ -1,10 +1,11 @@
 //! The events are what `docs/events` says: each is held against its schema, and each schema against its example.
 
-use contact_store::{ConflictPolicy, FolderScope, Phase, UnavailableReason};
+use contact_store::{ConflictPolicy, FolderScope, Phase, Photo, UnavailableReason};
 use jsonschema::Validator;
 use propagate_changes::{Change, Event, Kind, Now, outcome};
 use serde_json::{Value, json};
 use sync_core::ids::FolderId;
+use sync_core::photo::PhotoHash;
 use sync_core::record::DeletionPolicy;
 
 use crate::scene::{at, conflict, contact, edited, left, mailbox, mailbox_written, seen, written};
@@ -56,6 +57,11 @@ fn events() -> Vec<Event> {
         it.folder = FolderId::new("suppliers");
         it.document.insert("jobTitle".into(), json!("Countess"));
         it.extras.insert("vCard".into(), json!(["X-A:1"]));
+        it.photo = Some(Photo {
+            hash: PhotoHash::of(b"jpeg"),
+            bytes: 4,
+            version: 2,
+        });
     });
     let huge = seen(&plain, |it| {
         drop(

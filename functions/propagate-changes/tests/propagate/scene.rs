@@ -41,6 +41,8 @@ pub(crate) fn contact(name: &str, members: Value) -> Contact {
         omitted: Vec::new(),
         edit: None,
         superseded: Vec::new(),
+        photo: None,
+        photo_edit: None,
         request_hash: None,
     }
 }

@@ -21,6 +21,7 @@ mod local;
 mod lookups;
 mod mailboxes;
 mod pending;
+mod photos;
 mod plans;
 mod schemas;
 mod seen;
@@ -138,6 +139,8 @@ fn contact(user: &str, number: usize) -> Contact {
         omitted: Vec::new(),
         edit: None,
         superseded: Vec::new(),
+        photo: None,
+        photo_edit: None,
         request_hash: None,
     }
 }

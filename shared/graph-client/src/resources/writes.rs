@@ -96,6 +96,11 @@ impl<T: Transport> MailboxClient<'_, T> {
             .collect()
     }
 
+    /// Whether [`Self::write_contacts`] would still send anything before the deadline.
+    pub fn has_room_for_writes(&self) -> bool {
+        !self.client.is_late(ROOM)
+    }
+
     /// The outcomes of the writes with these indexes, and what makes further requests pointless.
     async fn one_request(
         &self,

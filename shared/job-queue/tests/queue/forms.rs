@@ -40,6 +40,27 @@ fn work_jobs_keep_their_forms() {
         },
         r#"{"v":1,"job":"compare","mailbox":"mbx_abcdefghijklmnopqrstuvwxyz","requestedAt":"2026-11-23T06:41:00.25Z"}"#,
     );
+    let contact: sync_core::ids::ContactId = "con_abcdefghijklmnopqrstuvwxyz".parse().unwrap();
+    check(
+        WorkJob::Photos {
+            mailbox: mailbox.clone(),
+            contacts: vec![contact.clone()],
+        },
+        r#"{"v":1,"job":"photos","mailbox":"mbx_abcdefghijklmnopqrstuvwxyz","contacts":["con_abcdefghijklmnopqrstuvwxyz"]}"#,
+    );
+    for (after, form) in [
+        (
+            None,
+            r#"{"v":1,"job":"photo-sweep","mailbox":"mbx_abcdefghijklmnopqrstuvwxyz"}"#,
+        ),
+        (
+            Some(contact),
+            r#"{"v":1,"job":"photo-sweep","mailbox":"mbx_abcdefghijklmnopqrstuvwxyz","after":"con_abcdefghijklmnopqrstuvwxyz"}"#,
+        ),
+    ] {
+        let mailbox = mailbox.clone();
+        check(WorkJob::PhotoSweep { mailbox, after }, form);
+    }
     check(
         WorkJob::Remove { mailbox },
         r#"{"v":1,"job":"remove","mailbox":"mbx_abcdefghijklmnopqrstuvwxyz"}"#,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,6 +86,12 @@ impl World {
             expand: &[],
         };
         (!mailbox.is_deleted(item)).then(|| Value::Object(show(item, &view)))
+    }
+
+    /// A contact's photo; `None` where it has none.
+    pub fn photo(&self, key: &MailboxKey, id: &str) -> Option<Bytes> {
+        let item = self.directory.mailbox(key)?.items.get(id)?;
+        item.photo.clone()
     }
 
     /// The request log, oldest first; only the latest entries are kept.

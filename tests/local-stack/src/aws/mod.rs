@@ -1,5 +1,5 @@
 //! AWS in this process, as far as the bundle uses it: `DynamoDB` with its streams, SQS, Secrets Manager, an event bus,
-//! functions to be called, event source mappings and schedules, for the real SDK clients on loopback ports.
+//! a bucket, functions to be called, event source mappings and schedules, for the real SDK clients on loopback ports.
 //!
 //! Knows the services' rules and reads tables and queues from `template.yaml`. It must not know the functions that
 //! run on it. Everything here goes by the [`Ambient`] clock and nothing waits, so a simulated clock may jump; only
@@ -11,6 +11,7 @@ mod event_source;
 mod filter;
 mod functions;
 mod local_queue;
+mod objects;
 pub mod queue;
 mod schedules;
 mod secrets;
@@ -34,12 +35,14 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
 };
 use axum::http::StatusCode;
+use photo_store::PhotoStore;
 
 pub use bus::{BusEvent, LocalBus, PutFault};
 pub use event_source::{Batch, Finished};
 pub use filter::Filter;
 pub use functions::LocalFunctions;
 pub use local_queue::{LocalQueue, SendFault};
+pub use objects::{LocalObjects, PHOTO_BUCKET};
 pub use queue::{Depth, Message, QueueSettings};
 pub use schedules::Schedules;
 pub use secrets::LocalSecrets;
@@ -84,8 +87,10 @@ pub struct LocalAws {
     secrets: LocalSecrets,
     bus: LocalBus,
     functions: LocalFunctions,
+    objects: LocalObjects,
+    photos: PhotoStore,
     streams: BTreeMap<String, LocalStream>,
-    servers: [Loopback; 3],
+    servers: [Loopback; 4],
 }
 
 impl LocalAws {
@@ -121,6 +126,10 @@ impl LocalAws {
         let (listener, functions_url) = server::free_port().await?;
         let functions_server = Loopback::start(|until| functions::serve(listener, functions.clone(), until));
 
+        let objects = LocalObjects::default();
+        let (listener, objects_url) = server::free_port().await?;
+        let objects_server = Loopback::start(|until| objects::serve(listener, objects.clone(), until));
+
         // One plain HTTP client for all of them: no TLS to load, and no proxy from the environment in the way.
         let http = aws_smithy_http_client::Builder::new().build_http();
         Ok(Self {
@@ -128,15 +137,17 @@ impl LocalAws {
             sqs: sqs_client(&url, http.clone()),
             secrets_manager: secrets_manager(&url, http.clone()),
             eventbridge: eventbridge(&url, http.clone()),
-            lambda: lambda(&functions_url, http),
+            lambda: lambda(&functions_url, http.clone()),
+            photos: photos(&objects_url, http),
             database,
             queues,
             of_template,
             secrets,
             bus,
             functions,
+            objects,
             streams,
-            servers: [database_server, json_server, functions_server],
+            servers: [database_server, json_server, functions_server, objects_server],
         })
     }
 
@@ -168,6 +179,16 @@ impl LocalAws {
     /// The operator's functions, to be deployed.
     pub fn functions(&self) -> &LocalFunctions {
         &self.functions
+    }
+
+    /// The photos' bucket.
+    pub fn photos(&self) -> PhotoStore {
+        self.photos.clone()
+    }
+
+    /// What is in the photos' bucket.
+    pub fn objects(&self) -> &LocalObjects {
+        &self.objects
     }
 
     /// The event bus, with what was put on it.
@@ -331,4 +352,18 @@ fn lambda(url: &str, http: SharedHttpClient) -> aws_sdk_lambda::Client {
             .http_client(http)
             .build(),
     )
+}
+
+fn photos(url: &str, http: SharedHttpClient) -> PhotoStore {
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .endpoint_url(url)
+        .force_path_style(true)
+        .credentials_provider(credentials())
+        .timeout_config(timeouts())
+        .retry_config(RetryConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .http_client(http);
+    PhotoStore::new(config, PHOTO_BUCKET)
 }

@@ -14,6 +14,8 @@ mod folders;
 mod forged;
 mod linking;
 mod matrix;
+mod photo_pushes;
+mod photos;
 mod platform;
 mod pushes;
 mod queues;

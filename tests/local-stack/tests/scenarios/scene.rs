@@ -11,7 +11,7 @@ use graph_sim::{MailboxKey, Operation, Settings as GraphSettings, Snapshot, Worl
 use jiff::Timestamp;
 use lambda_http::http::{Request, StatusCode};
 use local_stack::aws::{CONTACTS_TABLE, LocalQueue, Message, STATE_TABLE};
-use local_stack::{APP, Difference, LocalStack, differences};
+use local_stack::{APP, Difference, LocalStack, Photos, differences};
 use serde_json::{Value, json};
 use sync_core::ids::MailboxId;
 use sync_core::record::OutlookItem;
@@ -54,6 +54,10 @@ impl Scene {
     }
 
     pub(crate) async fn with(graph: GraphSettings, settings: Settings) -> Self {
+        Self::start(graph, settings, Photos::Off).await
+    }
+
+    pub(crate) async fn start(graph: GraphSettings, settings: Settings, photos: Photos) -> Self {
         let errors = Errors::watch();
         let start: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
         let graph = GraphSettings {
@@ -61,7 +65,8 @@ impl Scene {
             latency: LATENCY,
             ..graph
         };
-        let stack = LocalStack::start(Ambient::simulated(start, 7), World::new(graph), settings).await;
+        let ambient = Ambient::simulated(start, 7);
+        let stack = LocalStack::start_with(ambient, World::new(graph), settings, photos).await;
         let stack = stack.unwrap();
         Self { stack, errors }
     }
