@@ -112,7 +112,7 @@ pub enum Hold {
     },
 }
 
-/// What Graph said when it refused an edit for good.
+/// What Graph said when it refused an edit for good; or what we say of one that it is not to be asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// When.

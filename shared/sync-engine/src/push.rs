@@ -188,6 +188,17 @@ impl<T: Transport> Session<'_, T> {
             match &step {
                 Step::Held => course.is_done_with(&contact.id),
                 Step::Agreed => self.agree(contact).await?,
+                // Where nobody would look for what comes of it, nothing is written.
+                Step::Create(_) | Step::Move(_) if !self.takes_contacts(&contact.folder) => {
+                    course.is_done_with(&contact.id);
+                    self.hold(&contact, not_synced(self.now())).await?;
+                }
+                Step::Update(_) | Step::Delete
+                    if !known(&contact).is_some_and(|it| self.is_synced(it.folder)) =>
+                {
+                    let item = contact.outlook.map(|item| (contact.id, item.id));
+                    self.verify(item.into_iter().collect()).await?;
+                }
                 Step::Create(_) | Step::Move(_) => creates.push(Sending { contact, step }),
                 Step::Update(_) | Step::Delete => others.push(Sending { contact, step }),
             }
@@ -370,21 +381,32 @@ impl<T: Transport> Session<'_, T> {
         default.map_or(folder, |it| &it.id)
     }
 
+    /// False for a folder that is not synced. The stand-in is the default folder, as long as that is hidden.
+    pub(crate) fn takes_contacts(&self, folder: &FolderId) -> bool {
+        let folder = self.real_folder(folder);
+        folder.as_str() == UNLISTED_DEFAULT || self.is_synced(folder)
+    }
+
     /// Graph refuses the edit for good: it waits for a person, and holds nobody up.
     async fn park(&mut self, contact: &Contact, error: &GraphError) -> Result<(), Trouble> {
-        let mut parked = contact.clone();
-        let Some(edit) = &mut parked.edit else {
-            return Ok(());
-        };
-        edit.hold = Some(Hold::Refused(Refusal {
+        tracing::warn!(contact.id = %contact.id, %error, "Outlook refuses an edit");
+        let refusal = Refusal {
             at: self.now(),
             status: error.status(),
             code: error.code().map(str::to_owned),
             reason: error.reason().map(str::to_owned),
             request_id: error.request_id().map(str::to_owned),
-        }));
+        };
+        self.hold(contact, refusal).await
+    }
+
+    async fn hold(&mut self, contact: &Contact, refusal: Refusal) -> Result<(), Trouble> {
+        let mut parked = contact.clone();
+        let Some(edit) = &mut parked.edit else {
+            return Ok(());
+        };
+        edit.hold = Some(Hold::Refused(refusal));
         self.report.refused += 1;
-        tracing::warn!(contact.id = %contact.id, %error, "Outlook refuses an edit");
         // Somebody who has edited it meanwhile has perhaps put it right: then it is tried again.
         self.write_all(vec![Write::over(contact, parked, Effect::Touch)])
             .await?;
@@ -398,6 +420,17 @@ enum Looked {
     At,
     Nowhere,
     Cut,
+}
+
+/// Why nothing is written into a folder that has left the scope, or has been deleted.
+pub(crate) fn not_synced(at: Timestamp) -> Refusal {
+    Refusal {
+        at,
+        status: None,
+        code: Some("folderNotSynced".to_owned()),
+        reason: Some("The contact's folder is not synced. Move the contact to one that is.".to_owned()),
+        request_id: None,
+    }
 }
 
 fn is_create(step: &Step) -> bool {

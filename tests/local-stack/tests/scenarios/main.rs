@@ -6,6 +6,7 @@
 mod crash;
 mod creates;
 mod delta_links;
+mod doubts;
 mod edits;
 mod errors;
 mod faults;

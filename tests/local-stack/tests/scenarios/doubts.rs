@@ -1,0 +1,180 @@
+//! What is in doubt is left alone: a folder that is not synced any more. Nobody is doubled, nobody is lost, and nobody else has to wait.
+
+use graph_sim::Edit;
+use serde_json::{Value, json};
+
+use crate::scene::{Person, Scene};
+
+fn title(text: &str) -> Value {
+    json!({ "contact": { "jobTitle": text } })
+}
+
+fn named(name: &str, folder: &str) -> Value {
+    json!({ "externalId": name, "folder": folder, "contact": { "givenName": name } })
+}
+
+/// A mailbox of which two folders are synced; and the second one.
+async fn of_two_folders(scene: &mut Scene) -> (Person, String) {
+    let key = scene.user("Ada", 8, 2);
+    let ada = scene.enrol_only(&key, &["Contacts", "Contacts/Suppliers"]).await;
+    scene.minutes(3).await;
+    let suppliers = scene.folder_id(&ada, "Contacts/Suppliers");
+    for name in ["Lise", "Irene"] {
+        scene.make(&ada, named(name, &suppliers)).await;
+    }
+    scene.minutes(3).await;
+    (ada, suppliers)
+}
+
+fn count_in(scene: &Scene, person: &Person, folder: &str) -> usize {
+    let contacts = scene.truth(person).contacts;
+    contacts
+        .values()
+        .filter(|contact| contact["parentFolderId"] == folder)
+        .count()
+}
+
+async fn assert_equal_in_scope(scene: &Scene, person: &Person, paths: &[&str]) {
+    assert_eq!(
+        scene.differences_in(person, |path| paths.contains(&path)).await,
+        []
+    );
+}
+
+fn id_of(records: &std::collections::BTreeMap<String, contact_store::Contact>, name: &str) -> String {
+    let mut found = records
+        .iter()
+        .filter(|(_, it)| it.document.get("givenName") == Some(&json!(name)));
+    let id = found.next().unwrap_or_else(|| panic!("no {name} here")).0.clone();
+    assert!(found.next().is_none(), "more than one {name} here");
+    id
+}
+
+async fn refusal(scene: &Scene, person: &Person, id: &str) -> Value {
+    let (status, shown) = scene.shown(person, id).await;
+    assert_eq!(
+        (status, &shown["sync"]["state"]),
+        (200, &json!("refused")),
+        "{shown}"
+    );
+    shown["sync"]["refusal"].clone()
+}
+
+#[tokio::test]
+async fn what_is_edited_in_a_folder_that_leaves_the_scope_waits_for_a_person_and_is_not_doubled() {
+    for comes_back in [false, true] {
+        let mut scene = Scene::new().await;
+        let (ada, suppliers) = of_two_folders(&mut scene).await;
+        let records = scene.records(&ada).await;
+        let (lise, irene) = (id_of(&records, "Lise"), id_of(&records, "Irene"));
+        let count = count_in(&scene, &ada, &suppliers);
+
+        // The edits wait when it becomes known.
+        scene.ask(&ada, "pause").await;
+        let name = "Former suppliers".to_owned();
+        scene.user_does(
+            &ada,
+            Edit::RenameFolder {
+                id: suppliers.clone(),
+                name,
+            },
+        );
+        scene.patch(&ada, &lise, title("Admiral")).await;
+        let joan = scene.make(&ada, named("Joan", &suppliers)).await;
+        scene.minutes(2).await;
+        scene.ask(&ada, "resume").await;
+        scene.minutes(90).await;
+        assert_eq!(
+            count_in(&scene, &ada, &suppliers),
+            count,
+            "nobody is created there"
+        );
+        assert_eq!(scene.item_of(&ada, "Lise")["jobTitle"], Value::Null);
+        for id in [&lise, &joan] {
+            let refusal = refusal(&scene, &ada, id).await;
+            assert_eq!(refusal["code"], "folderNotSynced", "{refusal}");
+        }
+        assert_eq!(scene.shown(&ada, &lise).await.1["contact"]["jobTitle"], "Admiral");
+        assert_eq!(
+            scene.shown(&ada, &irene).await.0,
+            404,
+            "who is not edited goes with the folder"
+        );
+        // A retry alone changes nothing, and neither does another edit.
+        let (writes, log) = (scene.graph_writes(), scene.conflicts(&ada).await);
+        scene.decide(&ada, &joan, "retry", None).await;
+        scene.decide(&ada, &lise, "retry", None).await;
+        scene.patch(&ada, &lise, title("Rear admiral")).await;
+        scene.minutes(90).await;
+        assert_eq!(scene.graph_writes(), writes);
+        assert_eq!(scene.waiting(&ada, "refused").await.len(), 2);
+        assert_eq!(scene.conflicts(&ada).await, log);
+
+        if comes_back {
+            let name = "Suppliers".to_owned();
+            scene.user_does(
+                &ada,
+                Edit::RenameFolder {
+                    id: suppliers.clone(),
+                    name,
+                },
+            );
+            scene.minutes(90).await;
+            for id in [&lise, &joan] {
+                scene.decide(&ada, id, "retry", None).await;
+            }
+            scene.minutes(5).await;
+            assert_eq!(count_in(&scene, &ada, &suppliers), count + 1, "only Joan is new");
+            assert_eq!(scene.item_of(&ada, "Joan")["parentFolderId"], json!(suppliers));
+            assert_equal_in_scope(&scene, &ada, &["Contacts", "Contacts/Suppliers"]).await;
+        } else {
+            let default = scene.folder_id(&ada, "Contacts");
+            for id in [&lise, &joan] {
+                scene.patch(&ada, id, json!({ "folder": default })).await;
+            }
+            scene.minutes(90).await;
+            assert_eq!(scene.item_of(&ada, "Joan")["parentFolderId"], json!(default));
+            assert_eq!(
+                count_in(&scene, &ada, &suppliers),
+                count,
+                "the user's folder stays as it is"
+            );
+            let titles = scene.in_outlook(&ada, "jobTitle");
+            assert!(titles.contains(&"Rear admiral".to_owned()), "{titles:?}");
+            assert_equal_in_scope(&scene, &ada, &["Contacts"]).await;
+        }
+        assert_eq!(
+            scene.shown(&ada, &lise).await.1["contact"]["jobTitle"],
+            "Rear admiral"
+        );
+        assert_eq!(scene.waits(&ada).await, 0);
+        scene.assert_quiet();
+    }
+}
+
+#[tokio::test]
+async fn what_is_edited_in_a_folder_that_the_user_deletes_waits_for_a_person() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 8, 2).await;
+    let suppliers = scene.folder_id(&ada, "Contacts/Suppliers");
+    let lise = scene.make(&ada, named("Lise", &suppliers)).await;
+    scene.minutes(3).await;
+    scene.user_does(&ada, Edit::DeleteFolder { id: suppliers });
+    scene.patch(&ada, &lise, title("Admiral")).await;
+    scene.minutes(90).await;
+    let names = scene.in_outlook(&ada, "givenName");
+    assert!(
+        !names.contains(&"Lise".to_owned()),
+        "it is created nowhere: {names:?}"
+    );
+    refusal(&scene, &ada, &lise).await;
+    let default = scene.folder_id(&ada, "Contacts");
+    scene.patch(&ada, &lise, json!({ "folder": default })).await;
+    scene.minutes(5).await;
+    let item = scene.item_of(&ada, "Lise");
+    assert_eq!(
+        (&item["jobTitle"], &item["parentFolderId"]),
+        (&json!("Admiral"), &json!(default))
+    );
+    scene.assert_at_rest(&ada).await;
+}
