@@ -18,7 +18,7 @@ use crate::apply::{Effect, Write, is_on_its_way};
 use crate::convert::Shown;
 use crate::meet::{bury, pending, stamped};
 use crate::push::not_synced;
-use crate::recover::as_if_answered;
+use crate::recover::{as_if_answered, may_be_its_item};
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -171,7 +171,11 @@ impl<T: Transport> Session<'_, T> {
         let contact = contact.filter(|contact| {
             let is_unborn = contact.outlook.is_none() && contact.edit.is_some();
             let arrives = shown.folder.as_ref().is_some_and(|it| is_on_its_way(contact, it));
-            is_unborn || arrives || self.is_awaited(contact)
+            let may_be = shown
+                .folder
+                .as_ref()
+                .is_some_and(|it| may_be_its_item(contact, shown, it));
+            is_unborn || arrives || (may_be && self.is_awaited(contact))
         });
         Ok(contact.map(|contact| as_if_answered(&contact, shown)))
     }

@@ -34,6 +34,9 @@ const ATTEMPTS: u32 = 3;
 /// How long a create whose answer was lost may still come to pass. It is not repeated before.
 const SETTLES_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
+/// A create that could not be decided when it should have been is looked for again this much later.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
 /// A contact on its way: as it was read, and what is asked of Outlook for it.
 pub(crate) struct Sending {
     pub(crate) contact: Contact,
@@ -335,10 +338,12 @@ impl<T: Transport> Session<'_, T> {
         })
         .await?;
         if let Some(since) = self.mailbox.creating.as_ref().map(|creating| creating.since) {
-            let look_again = since.saturating_add(SETTLES_WITHIN).unwrap_or(now);
+            let settles_at = since.saturating_add(SETTLES_WITHIN).unwrap_or(now);
+            let again_at = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
+            let look_again = if settles_at > now { settles_at } else { again_at };
             let armed = self.timers.get(&TimerKind::Poll).copied();
             if armed.is_none_or(|armed| armed > look_again || armed <= now) {
-                self.set_timer(TimerKind::Poll, look_again.max(now)).await?;
+                self.set_timer(TimerKind::Poll, look_again).await?;
             }
         }
         Ok(())

@@ -1,9 +1,15 @@
-//! What is in doubt is left alone: a folder that is not synced any more. Nobody is doubled, nobody is lost, and nobody else has to wait.
+//! What is in doubt is left alone: a folder that is not synced any more, a create nobody has heard of.
+//! Nobody is doubled, nobody is lost, and nobody else has to wait.
 
-use graph_sim::Edit;
+use graph_client::ContactWrite;
+use graph_sim::faults::{Fault, Rule};
+use graph_sim::{Edit, Operation};
 use serde_json::{Value, json};
 
 use crate::scene::{Person, Scene};
+
+/// Until a create in doubt is decided, and a worker that failed has been succeeded by another one.
+const DECIDED_WITHIN: u64 = 15;
 
 fn title(text: &str) -> Value {
     json!({ "contact": { "jobTitle": text } })
@@ -176,5 +182,142 @@ async fn what_is_edited_in_a_folder_that_the_user_deletes_waits_for_a_person() {
         (&item["jobTitle"], &item["parentFolderId"]),
         (&json!("Admiral"), &json!(default))
     );
+    scene.assert_at_rest(&ada).await;
+}
+
+/// A copy that somebody makes in Outlook of a contact that was born here: it bears the same stamp.
+async fn copy(scene: &Scene, person: &Person, id: &str, folder: &str) {
+    let create = ContactWrite::Create {
+        folder: folder.to_owned(),
+        members: json!({ "givenName": "Hopper", "department": "Copies" })
+            .as_object()
+            .unwrap()
+            .clone(),
+        stamp: id.to_owned(),
+    };
+    let graph = scene.stack.worker.engine.graph.clone();
+    let graph = graph.mailbox(&person.key.tenant, &person.key.user);
+    assert!(graph.write_contacts(&[create]).await[0].is_ok());
+}
+
+#[tokio::test]
+async fn a_copy_in_outlook_is_not_taken_for_the_contact_whose_move_is_in_doubt() {
+    for committed in [true, false] {
+        // The copy is made long before the move, or while it is in doubt.
+        for is_old in [true, false] {
+            let when = format!("carried out: {committed}, an old copy: {is_old}");
+            let mut scene = Scene::new().await;
+            let ada = scene.settled("Ada", 3, 2).await;
+            let default = scene.folder_id(&ada, "Contacts");
+            let suppliers = scene.folder_id(&ada, "Contacts/Suppliers");
+            let id = scene.make(&ada, named("Hopper", &default)).await;
+            scene.minutes(3).await;
+            if is_old {
+                copy(&scene, &ada, &id, &default).await;
+                scene.minutes(3).await;
+            }
+            scene.world().add_fault(
+                Rule::new(Fault::GatewayTimeout { committed })
+                    .on(Operation::CreateContact)
+                    .times(1),
+            );
+            scene.patch(&ada, &id, json!({ "folder": suppliers })).await;
+            scene.seconds(20).await;
+            if !is_old {
+                copy(&scene, &ada, &id, &default).await;
+            }
+            // Somebody else's edit doesn't wait for it.
+            let other = scene.make(&ada, named("Mary", &default)).await;
+            scene.minutes(DECIDED_WITHIN).await;
+            assert_eq!(
+                scene.item_of(&ada, "Mary")["parentFolderId"],
+                json!(default),
+                "{when}"
+            );
+            assert_eq!(
+                scene.shown(&ada, &other).await.1["sync"]["state"],
+                "settled",
+                "{when}"
+            );
+            let hoppers: Vec<Value> = {
+                let contacts = scene.truth(&ada).contacts.into_values();
+                contacts.filter(|it| it["givenName"] == "Hopper").collect()
+            };
+            let in_folder = |folder: &str| -> Vec<Value> {
+                let there = hoppers.iter().filter(|it| it["parentFolderId"] == folder);
+                there.map(|it| it["department"].clone()).collect()
+            };
+            assert_eq!(in_folder(&default), [json!("Copies")], "{when}");
+            assert_eq!(in_folder(&suppliers), [Value::Null], "{when}");
+            scene.assert_at_rest(&ada).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_in_doubt_where_its_folder_is_gone_holds_nobody_up() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 6, 2).await;
+    let suppliers = scene.folder_id(&ada, "Contacts/Suppliers");
+    let rule = Rule::new(Fault::GatewayTimeout { committed: false })
+        .on(Operation::CreateContact)
+        .times(1);
+    scene.world().add_fault(rule);
+    let joan = scene.make(&ada, named("Joan", &suppliers)).await;
+    scene.seconds(20).await;
+    // For good: Graph knows no such folder.
+    let gone = Fault::Error {
+        status: 404,
+        code: "ErrorItemNotFound".to_owned(),
+        committed: false,
+    };
+    scene
+        .world()
+        .add_fault(Rule::new(gone).on(Operation::ListContacts));
+    scene.user_does(&ada, Edit::DeleteFolder { id: suppliers });
+    let default = scene.folder_id(&ada, "Contacts");
+    scene.make(&ada, named("Mary", &default)).await;
+    scene.minutes(DECIDED_WITHIN).await;
+    assert_eq!(scene.item_of(&ada, "Mary")["parentFolderId"], json!(default));
+    refusal(&scene, &ada, &joan).await;
+    scene.world().clear_faults();
+    scene.patch(&ada, &joan, json!({ "folder": default })).await;
+    scene.minutes(5).await;
+    assert_eq!(scene.item_of(&ada, "Joan")["parentFolderId"], json!(default));
+    scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn a_contact_that_graph_does_not_look_for_stays_in_doubt_and_holds_nobody_up() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 3, 0).await;
+    let known = scene.truth(&ada).contacts.len();
+    let rule = Rule::new(Fault::GatewayTimeout { committed: false })
+        .on(Operation::CreateContact)
+        .times(1);
+    scene.world().add_fault(rule);
+    let default = scene.folder_id(&ada, "Contacts");
+    let joan = scene.make(&ada, named("Joan", &default)).await;
+    let refused = Fault::Error {
+        status: 400,
+        code: "ErrorInvalidRequest".to_owned(),
+        committed: false,
+    };
+    scene
+        .world()
+        .add_fault(Rule::new(refused).on(Operation::ListContacts));
+    scene.seconds(20).await;
+    scene.make(&ada, named("Mary", &default)).await;
+    scene.minutes(5).await;
+    assert_eq!(
+        scene.truth(&ada).contacts.len(),
+        known + 1,
+        "Joan is not created again unseen"
+    );
+    scene.item_of(&ada, "Mary");
+    scene.world().clear_faults();
+    scene.minutes(DECIDED_WITHIN).await;
+    assert_eq!(scene.truth(&ada).contacts.len(), known + 2);
+    assert_eq!(scene.shown(&ada, &joan).await.1["sync"]["state"], "settled");
     scene.assert_at_rest(&ada).await;
 }
