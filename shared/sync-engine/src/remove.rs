@@ -8,7 +8,7 @@ use crate::Trouble;
 use crate::session::Session;
 
 /// Contacts erased per call.
-const ERASE_AT_ONCE: usize = 200;
+pub(crate) const ERASE_AT_ONCE: usize = 200;
 
 impl<T: Transport> Session<'_, T> {
     pub(crate) async fn remove(&mut self) -> Result<(), Trouble> {

@@ -1,5 +1,5 @@
-//! What is in doubt is left alone: a folder that is not synced any more, a create nobody has heard of.
-//! Nobody is doubled, nobody is lost, and nobody else has to wait.
+//! What is in doubt is left alone: a folder that is not synced any more, a create nobody has heard of, a mailbox that is
+//! gone. Nobody is doubled, nobody is lost, and nobody else has to wait.
 
 use graph_client::ContactWrite;
 use graph_sim::faults::{Fault, Rule};
@@ -320,4 +320,45 @@ async fn a_contact_that_graph_does_not_look_for_stays_in_doubt_and_holds_nobody_
     assert_eq!(scene.truth(&ada).contacts.len(), known + 2);
     assert_eq!(scene.shown(&ada, &joan).await.1["sync"]["state"], "settled");
     scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn what_is_written_while_a_mailbox_is_removed_goes_with_it() {
+    use axum::body::Body;
+    use lambda_http::http::Request;
+    use tower::ServiceExt;
+
+    let (mut steps, mut late) = (2, 0);
+    let mut ended = false;
+    while !ended {
+        let mut scene = Scene::new().await;
+        let ada = scene.settled("Ada", 3, 0).await;
+        let items: Vec<Value> = (0..40)
+            .map(|number| json!({ "externalId": format!("x{number}"), "contact": { "givenName": format!("Many {number}") } }))
+            .collect();
+        let request = Request::builder()
+            .method("POST")
+            .uri(format!("/v1/mailboxes/{}/contacts:bulk", ada.id))
+            .header("content-type", "application/json")
+            .body(Body::from(json!({ "items": items }).to_string()));
+        // The caller's request has come so far when the mailbox is removed, and goes on when it is gone.
+        let mut writing = std::pin::pin!(scene.stack.api.clone().oneshot(request.unwrap()));
+        ended = crate::crash::live_for(steps, writing.as_mut()).await.is_some();
+        scene.remove(&ada).await;
+        scene.minutes(3).await;
+        assert_eq!(scene.items().await, 0, "cut at step {steps}");
+        if !ended {
+            let answer = writing.await.unwrap();
+            late += usize::from(answer.status() == 200);
+        }
+        scene.minutes(3).await;
+        assert_eq!(
+            scene.items().await,
+            0,
+            "cut at step {steps}: contacts without a mailbox"
+        );
+        scene.assert_quiet();
+        steps += 1 + steps / 4;
+    }
+    assert!(late > 3, "{late} late writers: the story has no point");
 }
