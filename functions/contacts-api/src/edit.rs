@@ -68,6 +68,7 @@ pub(crate) fn create(
         omitted: Vec::new(),
         edit: edited.edit,
         superseded: Vec::new(),
+        left: Vec::new(),
         request_hash: Some(request_hash),
     }
 }

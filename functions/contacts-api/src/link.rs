@@ -89,6 +89,7 @@ pub(crate) fn link(
     });
     let mut superseded = ours.superseded.clone();
     superseded.extend(other.superseded.iter().cloned());
+    let left = [&ours.left[..], &other.left[..]].concat();
     let contact = Contact {
         outlook: other.outlook.clone(),
         document: rebased.document,
@@ -107,6 +108,7 @@ pub(crate) fn link(
         version,
         omitted: other.omitted.clone(),
         superseded,
+        left,
         ..ours.clone()
     };
     Linked { contact, conflict }

@@ -73,6 +73,10 @@ pub struct Contact {
     /// Items in Outlook that this contact has left behind when it moved, and that have to be deleted there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded: Vec<OutlookId>,
+    /// The versions of these items as the mirror last knew them. Whoever finds another one knows that somebody has
+    /// changed the item since; of an item without one (older software has left it) nobody knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<OutlookItem>,
     /// What was asked by the request that created it: a repetition is told by it from another request of the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<String>,

@@ -34,7 +34,7 @@ pub enum PendingKind {
     Now,
     /// One of many edits.
     Backfill,
-    /// No edit, but items that the contact has left in Outlook.
+    /// No edit, or one that waits for a person, but items that the contact has left in Outlook.
     Cleanup,
     /// An edit that waits for a person: refused, or to be reviewed.
     Held,
@@ -92,6 +92,10 @@ impl fmt::Display for PendingRow {
 /// Where a contact is in the index; `None` where nothing is pending.
 pub(crate) fn pending_key(contact: &Contact) -> Option<PendingRow> {
     let (kind, since) = match &contact.edit {
+        // What it has left in Outlook goes first: nobody looks at what is held.
+        Some(edit) if edit.hold.is_some() && !contact.superseded.is_empty() => {
+            (PendingKind::Cleanup, edit.edited_at)
+        }
         Some(edit) if edit.hold.is_some() => (PendingKind::Held, edit.edited_at),
         Some(edit) => match edit.urgency {
             Urgency::Now => (PendingKind::Now, edit.edited_at),

@@ -80,15 +80,16 @@ impl<T: Transport> Session<'_, T> {
             omitted: Vec::new(),
             edit: None,
             superseded: Vec::new(),
+            left: Vec::new(),
             request_hash: None,
         });
         let mut companions = Vec::new();
         let before = contact.outlook.replace(meeting.item.clone());
         if before.as_ref().map(|item| &item.id) != Some(&meeting.item.id) {
             companions.extend((contact.id != shown.id).then(|| Companion::Alias(shown.id.clone())));
-            contact
-                .superseded
-                .extend(before.filter(|_| !contact.is_tombstone()).map(|item| item.id));
+            let left = before.filter(|_| !contact.is_tombstone());
+            contact.superseded.extend(left.iter().map(|item| item.id.clone()));
+            contact.left.extend(left);
         }
         contact.created_at = shown.created_at.or(contact.created_at);
         contact.modified_at = shown.modified_at.or(contact.modified_at);

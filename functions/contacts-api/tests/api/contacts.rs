@@ -49,6 +49,7 @@ pub(crate) async fn mirror(
         omitted: Vec::new(),
         edit: None,
         superseded: Vec::new(),
+        left: Vec::new(),
         request_hash: None,
     };
     api.store.put_contact(&contact, Expected::Absent).await.unwrap();

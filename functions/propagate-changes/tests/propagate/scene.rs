@@ -41,6 +41,7 @@ pub(crate) fn contact(name: &str, members: Value) -> Contact {
         omitted: Vec::new(),
         edit: None,
         superseded: Vec::new(),
+        left: Vec::new(),
         request_hash: None,
     }
 }
@@ -61,6 +62,7 @@ pub(crate) fn edited(contact: &Contact, change: impl FnOnce(&mut Contact)) -> Co
         edited_at: at("06:30:00"),
         count: count + 1,
         urgency: Urgency::Now,
+        failed: None,
         hold: None,
     });
     edited.changed_by = Side::Platform;

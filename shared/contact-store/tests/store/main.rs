@@ -138,6 +138,7 @@ fn contact(user: &str, number: usize) -> Contact {
         omitted: Vec::new(),
         edit: None,
         superseded: Vec::new(),
+        left: Vec::new(),
         request_hash: None,
     }
 }
@@ -161,6 +162,7 @@ fn edited(contact: Contact, edited_at: Timestamp) -> Contact {
         edited_at,
         count: 1,
         urgency: Urgency::Now,
+        failed: None,
         hold: None,
     };
     Contact {
