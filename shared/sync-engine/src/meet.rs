@@ -136,6 +136,16 @@ impl<T: Transport> Session<'_, T> {
         }
         let open: Vec<&Clash> = clashes.iter().filter(|clash| is_member(clash)).collect();
         let arbiter = self.engine.arbiter.as_ref().filter(|_| !open.is_empty())?;
+        // A function that hangs would have the worker die at its conflicts, again and again: it fails once in a run.
+        let has_time = self.has_time_for(arbiter.patience());
+        if self.arbiter_is_out || !has_time {
+            if !self.arbiter_is_out {
+                tracing::warn!("no time is left to ask the conflict function; the fallback policy decides");
+            }
+            self.arbiter_is_out = true;
+            self.report.arbiter_failures += 1;
+            return None;
+        }
         let question = Question {
             mailbox: &self.mailbox.id,
             contact: &stored.id,
@@ -149,11 +159,12 @@ impl<T: Transport> Session<'_, T> {
         match arbiter.ask(&question).await {
             Ok(answers) => Some(answers),
             Err(error) => {
+                self.arbiter_is_out = true;
                 self.report.arbiter_failures += 1;
                 tracing::warn!(
                     contact.id = %stored.id,
                     error = lambda_boot::chain(&error),
-                    "the conflict function gave no answer; the fallback policy decides"
+                    "the conflict function gave no answer; the fallback policy decides until the end of the run"
                 );
                 None
             }

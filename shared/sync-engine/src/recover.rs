@@ -16,6 +16,7 @@ use sync_core::sighting::Source;
 
 use crate::Trouble;
 use crate::convert::Shown;
+use crate::push::address;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -45,7 +46,7 @@ impl<T: Transport> Session<'_, T> {
         let searches: Vec<StampSearch<'_>> = places
             .iter()
             .map(|(contact, folder)| StampSearch {
-                folder: folder.as_str(),
+                folder: address(folder),
                 stamp: contact.id.as_str(),
             })
             .collect();
@@ -181,6 +182,10 @@ fn is_about_one(error: &GraphError) -> bool {
 /// where the contact differs now in what was edited here, that was edited since, and can't clash with itself.
 pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
     let mut contact = contact.clone();
+    if address(&contact.folder).is_none() {
+        // The stand-in: this is the folder that it stands for.
+        contact.folder = shown.folder.clone().unwrap_or(contact.folder);
+    }
     let age = shown.created_at.zip(shown.modified_at);
     let is_untouched = age.is_some_and(|(created, modified)| modified.duration_since(created) <= ONE_WRITE);
     if let Some(edit) = contact.edit.as_mut().filter(|_| is_untouched) {

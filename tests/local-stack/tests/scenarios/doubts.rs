@@ -188,7 +188,7 @@ async fn what_is_edited_in_a_folder_that_the_user_deletes_waits_for_a_person() {
 /// A copy that somebody makes in Outlook of a contact that was born here: it bears the same stamp.
 async fn copy(scene: &Scene, person: &Person, id: &str, folder: &str) {
     let create = ContactWrite::Create {
-        folder: folder.to_owned(),
+        folder: Some(folder.to_owned()),
         members: json!({ "givenName": "Hopper", "department": "Copies" })
             .as_object()
             .unwrap()
