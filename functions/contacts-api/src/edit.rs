@@ -71,6 +71,7 @@ pub(crate) fn create(
         superseded: Vec::new(),
         photo: None,
         photo_edit: None,
+        left: Vec::new(),
         request_hash: Some(request_hash),
     }
 }

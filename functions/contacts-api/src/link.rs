@@ -105,6 +105,7 @@ pub(crate) fn link(
     });
     let mut superseded = ours.superseded.clone();
     superseded.extend(other.superseded.iter().cloned());
+    let left = [&ours.left[..], &other.left[..]].concat();
     let contact = Contact {
         outlook: other.outlook.clone(),
         document: rebased.document,
@@ -123,6 +124,7 @@ pub(crate) fn link(
         version,
         omitted: other.omitted.clone(),
         superseded,
+        left,
         ..ours.clone()
     };
     Linked { contact, conflict }

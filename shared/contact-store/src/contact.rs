@@ -80,6 +80,10 @@ pub struct Contact {
     /// What Outlook has yet to be told of the photo; `None` while `photo` is what Outlook was last seen to have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photo_edit: Option<PhotoEdit>,
+    /// The versions of these items as the mirror last knew them. Whoever finds another one knows that somebody has
+    /// changed the item since; of an item without one (older software has left it) nobody knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<OutlookItem>,
     /// What was asked by the request that created it: a repetition is told by it from another request of the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<String>,

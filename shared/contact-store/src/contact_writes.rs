@@ -2,6 +2,7 @@
 
 use sync_core::ids::MailboxId;
 
+use crate::calls::Rows;
 use crate::contact::{Companion, Contact, Erased, Expected};
 use crate::contact_items::{alias_item, alias_of, conflict_item, contact_item};
 use crate::guard::{Guard, Outcome, Write};
@@ -119,17 +120,46 @@ impl Store {
     /// **AP25** Erases up to `limit` of a mailbox's contacts, tombstones, aliases and conflicts, whatever their schema.
     #[tracing::instrument(name = "store.ap25_erase_contacts", level = "debug", skip_all, fields(mailbox.id = %mailbox))]
     pub async fn erase_contacts(&self, mailbox: &MailboxId, limit: usize) -> Answer<Erased> {
-        let query = self.query(Table::Contacts).consistent_read(true);
-        let query = query.key_condition_expression("mailbox_id = :mailbox");
-        let query = query.projection_expression("mailbox_id, contact_id");
-        let query = query.expression_attribute_values(":mailbox", s(mailbox));
-        let found = self.rows(query, None, limit).await?;
+        let found = self.keys_of_contacts(mailbox, limit).await?;
         let erased = Erased {
             count: found.rows.len(),
             more: found.more,
         };
         self.batch_delete(Table::Contacts, found.rows).await?;
         Ok(erased)
+    }
+
+    /// **AP42** Erases what late writers have left of a mailbox that is not enrolled: up to `limit` items of its mirror,
+    /// and with the last of them its state. Of a mailbox that is enrolled it erases nothing.
+    #[tracing::instrument(name = "store.ap42_erase_leftovers", level = "debug", skip_all, fields(mailbox.id = %mailbox))]
+    pub async fn erase_leftovers(&self, mailbox: &MailboxId, limit: usize) -> Answer<Erased> {
+        let nothing = Erased {
+            count: 0,
+            more: false,
+        };
+        let found = self.keys_of_contacts(mailbox, limit).await?;
+        // Race: the mailbox is enrolled again at this moment, and filled. What was there before it is seen not to be
+        // enrolled is nothing of its new life.
+        if self.mailbox(mailbox).await?.is_some() {
+            return Ok(nothing);
+        }
+        let erased = Erased {
+            count: found.rows.len(),
+            more: found.more,
+        };
+        self.batch_delete(Table::Contacts, found.rows).await?;
+        if !erased.more {
+            self.erase_leftover_state(mailbox).await?;
+        }
+        Ok(erased)
+    }
+
+    async fn keys_of_contacts(&self, mailbox: &MailboxId, limit: usize) -> Answer<Rows> {
+        let query = self.query(Table::Contacts).consistent_read(true);
+        let query = query.key_condition_expression("mailbox_id = :mailbox");
+        let query = query.projection_expression("mailbox_id, contact_id");
+        let query = query.expression_attribute_values(":mailbox", s(mailbox));
+        self.rows(query, None, limit).await
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::{Map, Value};
 use sync_core::ids::FolderId;
-use sync_core::record::{Edit, Hold, Urgency, Wish};
+use sync_core::record::{Edit, Failed, Hold, Urgency, Wish};
 use sync_core::sighting::Document;
 
 use crate::{document, stamp};
@@ -28,7 +28,16 @@ struct Stored {
     count: u64,
     urgency: Urgency,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<StoredFailed>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<Hold>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFailed {
+    times: u32,
+    #[serde(with = "stamp")]
+    at: Timestamp,
 }
 
 #[expect(clippy::ref_option, reason = "serde asks for this signature")]
@@ -56,6 +65,7 @@ impl From<&Edit> for Stored {
             edited_at: edit.edited_at,
             count: edit.count,
             urgency: edit.urgency,
+            failed: edit.failed.map(|Failed { times, at }| StoredFailed { times, at }),
             hold: edit.hold.clone(),
         }
     }
@@ -78,6 +88,9 @@ impl TryFrom<Stored> for Edit {
             edited_at: stored.edited_at,
             count: stored.count,
             urgency: stored.urgency,
+            failed: stored
+                .failed
+                .map(|StoredFailed { times, at }| Failed { times, at }),
             hold: stored.hold,
         })
     }

@@ -224,7 +224,7 @@ pub(crate) fn written(table: Table, record: &impl Serialize, key: &Item) -> Resu
 
 pub(crate) fn limited(table: Table, item: Item) -> Result<Item, StoreError> {
     let bytes = size::of_item(&item);
-    if bytes > size::ITEM_LIMIT {
+    if bytes > size::limit_of(&item) {
         Err(StoreError::TooLarge {
             key: table.label(&item),
             bytes,

@@ -40,7 +40,7 @@
 //! | AP26 | [`erase_state`](Store::erase_state) | state | `mailbox_id = m`, then batch delete | strong, none | sync-mailbox |
 //! | AP27 | [`put_contact_with`](Store::put_contact_with) aliases and conflicts | contacts | put `m`, contact id, and each companion, together | AP24's, and each companion's | sync-mailbox, contacts-api |
 //! | AP28 | the [`pending`](Store::pending) contacts | contacts/by-pending | `mailbox_id = m AND pending_key < 9` | eventual | sync-mailbox, contacts-api |
-//! | AP29 | the [`held`](Store::held) contacts | contacts/by-pending | `mailbox_id = m AND pending_key >= 9` | eventual | contacts-api |
+//! | AP29 | the [`held`](Store::held) contacts | contacts/by-pending | `mailbox_id = m AND pending_key >= 9` | eventual | sync-mailbox, contacts-api |
 //! | AP30 | the [`pending_count`](Store::pending_count) | contacts/by-pending | `mailbox_id = m AND begins_with(pending_key, digit)` | eventual | contacts-api |
 //! | AP31 | the [`conflicts`](Store::conflicts) | contacts | `m`, `begins_with(contact_id, cfl_)`, newest first | eventual | contacts-api |
 //! | AP32 | one [`conflict`](Store::conflict) | contacts | get `m`, conflict id | strong | contacts-api |
@@ -53,6 +53,7 @@
 //! | AP39 | the [`plan_pages`](Store::plan_pages) | state | `m`, `begins_with(sk, plan#)` | strong | contacts-api |
 //! | AP40 | [`clear_plan`](Store::clear_plan) | state | the same, then batch delete | none | sync-mailbox |
 //! | AP41 | [`set_timer_if`](Store::set_timer_if) it is as it was read | state | put `m`, `TIMER#kind` | same `due_at` | resync-mailboxes |
+//! | AP42 | [`erase_leftovers`](Store::erase_leftovers) of a mailbox that is not enrolled | contacts, then state | AP25's, AP2, then AP26's | strong, none | sync-mailbox |
 //!
 //! # Schema versions
 //!

@@ -34,7 +34,8 @@ pub enum PendingKind {
     Now,
     /// One of many edits.
     Backfill,
-    /// No edit, but items that the contact has left in Outlook, or the photo of a deleted contact.
+    /// No edit, or one that waits for a person, but items that the contact has left in Outlook, or the photo of a deleted
+    /// contact.
     Cleanup,
     /// An edit that waits for a person: refused, or to be reviewed.
     Held,
@@ -126,10 +127,16 @@ fn of_photo(contact: &Contact) -> Option<Place> {
     Some((kind, edit.edited_at))
 }
 
-/// What a contact leaves behind is cleaned up when nothing else is pending.
+/// What a contact leaves behind is cleaned up when nothing else is pending, or what is pending is held: nobody looks at
+/// that.
 fn of_remains(contact: &Contact) -> Option<Place> {
-    let remains = !contact.superseded.is_empty() || contact.has_left_photo();
-    (remains && contact.edit.is_none()).then_some((PendingKind::Cleanup, contact.changed_at))
+    let has_items = !contact.superseded.is_empty();
+    match &contact.edit {
+        Some(edit) if edit.hold.is_some() && has_items => Some((PendingKind::Cleanup, edit.edited_at)),
+        Some(_) => None,
+        None if has_items || contact.has_left_photo() => Some((PendingKind::Cleanup, contact.changed_at)),
+        None => None,
+    }
 }
 
 impl Store {

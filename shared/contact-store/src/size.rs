@@ -12,11 +12,15 @@ use crate::items::Item;
 use crate::keys::attr;
 
 /// What an item may have.
-pub(crate) const ITEM_LIMIT: usize = 400 * 1024;
+const ITEM_LIMIT: usize = 400 * 1024;
 
 /// What a contact may have without the names of what was left out. The rest is for those names, and for what
 /// `DynamoDB`'s own count may differ.
 const CONTACT_LIMIT: usize = 390 * 1024;
+
+/// What is kept free of [`ITEM_LIMIT`] in a contact with an edit, so that there is always room to say of it that Outlook
+/// refuses it.
+const HOLD_RESERVE: usize = 1024;
 
 /// What the names of left-out members may have.
 const NAMES_LIMIT: usize = 8 * 1024;
@@ -28,6 +32,14 @@ pub(crate) fn of_item(item: &Item) -> usize {
     item.iter()
         .map(|(name, value)| name.len() + of_value(value))
         .sum()
+}
+
+/// What this item may have.
+pub(crate) fn limit_of(item: &Item) -> usize {
+    match item.get(attr::EDIT) {
+        Some(AttributeValue::M(edit)) if !edit.contains_key("hold") => ITEM_LIMIT - HOLD_RESERVE,
+        Some(_) | None => ITEM_LIMIT,
+    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enum is open")]

@@ -7,7 +7,7 @@ use sync_core::ids::{FolderId, MailboxId};
 
 use crate::error::StoreError;
 use crate::guard::{Guard, Outcome, Write};
-use crate::items::{Revised, StateRecord, Table, n, read, s, state_item, state_key, text, time};
+use crate::items::{Item, Revised, StateRecord, Table, n, read, s, state_item, state_key, text, time};
 use crate::keys::{FolderKey, StateKey, attr};
 use crate::state::{Enrolment, Folder, Mailbox, SeenPage, Subscription, Timer, TimerKind};
 use crate::{Answer, Store};
@@ -166,6 +166,30 @@ impl Store {
     /// erasure that was cut can be seen and repeated.
     #[tracing::instrument(name = "store.ap26_erase_state", level = "debug", skip_all, fields(mailbox.id = %mailbox))]
     pub async fn erase_state(&self, mailbox: &MailboxId) -> Answer<()> {
+        let (itself, others) = self.keys_of_state(mailbox).await?;
+        self.batch_delete(Table::State, others).await?;
+        self.batch_delete(Table::State, itself).await
+    }
+
+    /// The same for a mailbox that is not enrolled; nothing where it is. Its subscriptions stay until somebody has ended
+    /// them in Graph: they are due before long.
+    pub(crate) async fn erase_leftover_state(&self, mailbox: &MailboxId) -> Answer<()> {
+        let (itself, mut others) = self.keys_of_state(mailbox).await?;
+        let is_subscription = |key: &Item| {
+            matches!(
+                StateKey::parse(text(key, attr::SK)),
+                Some(StateKey::Subscription(_))
+            )
+        };
+        others.retain(|key| !is_subscription(key));
+        if itself.is_empty() {
+            self.batch_delete(Table::State, others).await?;
+        }
+        Ok(())
+    }
+
+    /// The keys of all that is remembered of a mailbox: its own, and the others.
+    async fn keys_of_state(&self, mailbox: &MailboxId) -> Answer<(Vec<Item>, Vec<Item>)> {
         let query = self.query(Table::State).consistent_read(true);
         let query = query
             .key_condition_expression("mailbox_id = :mailbox")
@@ -173,9 +197,7 @@ impl Store {
         let query = query.expression_attribute_values(":mailbox", s(mailbox));
         let keys = self.rows(query, None, usize::MAX).await?.rows;
         let itself = StateKey::Mailbox.to_string();
-        let (itself, others) = keys.into_iter().partition(|key| text(key, attr::SK) == itself);
-        self.batch_delete(Table::State, others).await?;
-        self.batch_delete(Table::State, itself).await
+        Ok(keys.into_iter().partition(|key| text(key, attr::SK) == itself))
     }
 
     async fn save<T: Revised>(&self, record: &mut T, guard: Guard) -> Answer<()> {

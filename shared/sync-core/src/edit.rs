@@ -68,6 +68,7 @@ pub fn create(
             edited_at: at,
             count: rev + 1,
             urgency,
+            failed: None,
             hold: None,
         }),
     }
@@ -156,6 +157,7 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
             edited_at: at,
             count: current.rev + 1,
             urgency,
+            failed: None,
             hold: None,
         };
     };
@@ -164,6 +166,7 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
         edited_at: at,
         count: edit.count + 1,
         urgency: urgency.min(edit.urgency),
+        failed: None,
         hold: match (wish, &edit.hold) {
             (Wish::Save, Some(Hold::Review { candidates })) => Some(Hold::Review {
                 candidates: candidates.clone(),

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::edit::{Current, Edited, save};
 use crate::members::{DISPLAY_NAME, MADE_OF_NAMES, NAME_PARTS, differing, holds, is_blank, kind, same, wire};
-use crate::merge::{Clash, Ours, Winner, merge, settle};
+use crate::merge::{Clash, Ours, Theirs, Winner, merge, settle};
 use crate::rebase::{FOLDER, Rebased, anew, conclude, folder, left_behind, onto, onto_base, ours, theirs};
-use crate::record::{Edit, Pending, Policy, Rules, Shown, Wish};
+use crate::record::{Edit, Pending, Policy, Rules, Shown, Urgency, Wish};
+use crate::shape::whole;
 use crate::sighting::Document;
 
 /// The next thing to do in Outlook about a pending contact.
@@ -170,6 +172,54 @@ pub fn read_instead(
     rebased
 }
 
+/// The item that a contact has left was changed by somebody in Outlook after it was looked at: what he did is laid over
+/// the contact as it is now, as if it had been seen before the move. Gives what is to be written, if anything, and what
+/// the policy had to decide.
+///
+/// `base`: the item when it was looked at. `edits`: the members that were edited here, before or after. Members that
+/// Graph doesn't know stay as they are: they have not come along.
+pub fn overlooked(
+    base: &Document,
+    edits: &BTreeMap<String, Timestamp>,
+    now: Current<'_>,
+    found: Shown<'_>,
+    policy: Policy,
+) -> (Option<Edited>, Vec<Clash>) {
+    let writable = |document: &Document| -> Document {
+        let members = document.iter().filter(|(name, _)| kind(name).is_writable());
+        members
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    };
+    let (base, ours, theirs) = (writable(base), writable(now.document), writable(found.document));
+    let ours = Ours {
+        document: &ours,
+        edits,
+        edited_at: now.edit.map_or(Timestamp::MIN, |edit| edit.edited_at),
+    };
+    let theirs = Theirs {
+        document: &theirs,
+        modified_at: found.modified_at,
+    };
+    let merged = merge(Some(&base), ours, theirs, policy);
+    let changed = differing(&merged.document, now.document);
+    if changed.is_empty() {
+        return (None, merged.clashes);
+    }
+    let mut document = now.document.clone();
+    for name in changed {
+        match merged.document.get(&name) {
+            Some(value) => drop(document.insert(name, value.clone())),
+            None => drop(document.remove(&name)),
+        }
+    }
+    let wanted = whole(&document, now.extras);
+    let at = found.modified_at.unwrap_or(Timestamp::MIN);
+    let at = now.edit.map_or(at, |edit| edit.edited_at.max(at));
+    let edited = save(now, wanted, now.folder, at, Urgency::Now);
+    (edited, merged.clashes)
+}
+
 /// Graph saves an item wholly or not at all, so one changed member is proof.
 fn is_carried_out(sent: Sent<'_>, found: Shown<'_>) -> bool {
     let nothing = Document::new();
@@ -272,9 +322,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::edit::{Current, save};
     use crate::ids::FolderId;
-    use crate::record::{Hold, Urgency};
+    use crate::record::Hold;
 
     fn document(value: &Value) -> Document {
         value.as_object().unwrap().clone()
@@ -369,5 +418,70 @@ mod tests {
             .map(|clash| (clash.member.as_str(), clash.winner))
             .collect();
         assert_eq!(clashes, [("emailAddresses", Winner::Outlook)]);
+    }
+
+    #[test]
+    fn what_was_overlooked_in_an_item_is_laid_over_the_contact_that_has_left_it() {
+        let (folder, at) = (FolderId::new("f"), |second| {
+            Timestamp::from_second(second).unwrap()
+        });
+        let base = document(&json!({ "jobTitle": "Analyst", "surname": "Byron", "businessPhones": ["1"] }));
+        // The title was edited here at 100, and so was the contact sent; the second phone is the mirror's alone.
+        let now = document(&json!({ "jobTitle": "Countess", "surname": "Byron", "businessPhones": ["1"] }));
+        let extras = document(&json!({ "businessPhones": ["3"] }));
+        let edits = BTreeMap::from([("jobTitle".to_owned(), at(100))]);
+        let current = Current {
+            document: &now,
+            extras: &extras,
+            folder: &folder,
+            edit: None,
+            rev: 4,
+        };
+        // What they have, when; what it becomes, if anything; and what has clashed.
+        let table = [
+            (json!({}), 105, None, 0),
+            (
+                json!({ "surname": "King" }),
+                105,
+                Some(("surname", json!("King"))),
+                0,
+            ),
+            (
+                json!({ "jobTitle": "Admiral" }),
+                105,
+                Some(("jobTitle", json!("Admiral"))),
+                1,
+            ),
+            (json!({ "jobTitle": "Admiral" }), 95, None, 1),
+            (json!({ "shoeSize": 5 }), 105, None, 0),
+            (
+                json!({ "businessPhones": ["1", "2"] }),
+                105,
+                Some(("businessPhones", json!(["1", "2"]))),
+                0,
+            ),
+        ];
+        for (change, modified_at, becomes, clashes) in table {
+            let mut theirs = base.clone();
+            theirs.extend(document(&change));
+            let found = Shown {
+                document: &theirs,
+                folder: &folder,
+                modified_at: Some(at(modified_at)),
+            };
+            let (edited, log) = overlooked(&base, &edits, current, found, Policy::LastWriteWins);
+            assert_eq!(log.len(), clashes, "{change}");
+            let expected = becomes.map(|(name, value)| {
+                let mut document = now.clone();
+                document.insert(name.to_owned(), value);
+                document
+            });
+            if let Some(edited) = &edited {
+                let edit = edited.edit.as_ref().unwrap();
+                assert_eq!((&edit.base, edit.count), (&Some(now.clone()), 5), "{change}");
+                assert_eq!(edited.extras, extras, "{change}");
+            }
+            assert_eq!(edited.map(|edited| edited.document), expected, "{change}");
+        }
     }
 }

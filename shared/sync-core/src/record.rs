@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChangeKey, ContactId, FolderId, OutlookId};
@@ -51,8 +51,46 @@ pub struct Edit {
     pub count: u64,
     /// Who is waiting for it.
     pub urgency: Urgency,
+    /// How often it has failed in Outlook, where that may pass. Another edit begins anew.
+    pub failed: Option<Failed>,
     /// Why it is not pushed.
     pub hold: Option<Hold>,
+}
+
+/// How often one edit has failed, for no reason that would hold for ever, and not for the mailbox's sake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// So often.
+    pub times: u32,
+    /// When it did last.
+    pub at: Timestamp,
+}
+
+impl Failed {
+    /// So often an edit may fail. Then it counts as refused.
+    const AT_MOST: u32 = 8;
+
+    /// The same edit has failed once more.
+    pub fn again(before: Option<Self>, at: Timestamp) -> Self {
+        let times = before.map_or(0, |before| before.times).saturating_add(1);
+        Self { times, at }
+    }
+
+    /// True where nobody need hope any more.
+    pub fn is_for_good(self) -> bool {
+        self.times >= Self::AT_MOST
+    }
+
+    /// Not before this time it is tried again: at once after the first two failures, then after 3, 9, 27, 81 and 243
+    /// minutes. So it takes a morning's outage to have an edit refused, and not a minute's.
+    pub fn rests_until(self) -> Timestamp {
+        let minutes = match self.times.checked_sub(2) {
+            None | Some(0) => 0,
+            Some(further) => 3_i64.saturating_pow(further.min(Self::AT_MOST)),
+        };
+        let rest = SignedDuration::from_mins(minutes);
+        self.at.saturating_add(rest).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// A contact with edits that Outlook has not confirmed.
@@ -112,7 +150,7 @@ pub enum Hold {
     },
 }
 
-/// What Graph said when it refused an edit for good.
+/// What Graph said when it refused an edit for good; or what we say of one that it is not to be asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// When.
@@ -164,4 +202,21 @@ pub enum DeletionPolicy {
     DeleteWins,
     /// Whoever would win a conflict over a member.
     ByPolicy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_that_fails_again_and_again_rests_longer_each_time_and_then_is_refused() {
+        let at = Timestamp::UNIX_EPOCH;
+        let mut failed = Failed::again(None, at);
+        let mut rests = Vec::new();
+        while !failed.is_for_good() {
+            rests.push(failed.rests_until().as_second() / 60);
+            failed = Failed::again(Some(failed), at);
+        }
+        assert_eq!(rests, [0, 0, 3, 9, 27, 81, 243]);
+    }
 }

@@ -68,6 +68,11 @@ impl Arbiter {
         }
     }
 
+    /// How long it is waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     pub(crate) async fn ask(&self, question: &Question<'_>) -> Result<BTreeMap<String, Value>, ArbiterError> {
         let payload = serde_json::to_vec(question).map_err(|_| ArbiterError::Garbled)?;
         let timeouts = TimeoutConfig::builder().operation_timeout(self.patience).build();

@@ -1,25 +1,23 @@
 //! What Outlook's answers to edits mean for the mirror.
 //!
-//! What a contact becomes is decided by `sync_core::push::after`; this file writes it down, and where somebody has edited
-//! the contact while it was on its way, asks again with what it is then. Knows no request but those of cleaning up.
+//! What a contact becomes is decided by `sync_core::push`; this file writes it down, and where somebody has edited the
+//! contact while it was on its way, asks again with what it is then. Knows no request but reading what was not answered.
 
 use std::collections::BTreeMap;
 
-use contact_store::{Companion, Contact, StoreError};
-use graph_client::{ContactWrite, ErrorKind, Transport, Written};
-use sync_core::ids::OutlookId;
-use sync_core::members::alike;
-use sync_core::merge::{Clash, Winner};
-use sync_core::push::{Sent, Step, after, after_delete};
-use sync_core::rebase::{DELETED, Rebased};
-use sync_core::record::{self, OutlookItem, Side, Wish};
-use sync_core::sighting::{Document, Source};
+use contact_store::{Contact, StoreError};
+use graph_client::{Transport, Written};
+use sync_core::ids::{ContactId, FolderId, OutlookId};
+use sync_core::push::{Sent, Step, after, after_delete, read_instead};
+use sync_core::rebase::Rebased;
+use sync_core::record::{self, OutlookItem, Pending, Side, Wish};
+use sync_core::sighting::Source;
 
 use crate::Trouble;
 use crate::apply::{Effect, Write};
 use crate::convert::Shown;
 use crate::meet::{Meeting, become_of, bury, pending};
-use crate::push::Sending;
+use crate::push::{Sending, address};
 use crate::session::Session;
 
 /// How often a contact that is edited again and again is read anew.
@@ -96,10 +94,10 @@ impl<T: Transport> Session<'_, T> {
             modified_at: shown.modified_at,
         };
         let carried_out = Sent {
-            pending: pending(sent, sent_edit),
+            pending: in_its_place(pending(sent, sent_edit), &folder),
             step: &sending.step,
         };
-        let (pending, policy) = (pending(now, edit), self.rules().conflict);
+        let (pending, policy) = (in_its_place(pending(now, edit), &folder), self.rules().conflict);
         let mut rebased = after(carried_out, pending, seen, policy, &BTreeMap::new());
         if let Some(answers) = self.answers(now, edit, seen, &rebased.clashes).await {
             rebased = after(carried_out, pending, seen, policy, &answers);
@@ -152,84 +150,95 @@ impl<T: Transport> Session<'_, T> {
         Ok(())
     }
 
-    /// Deletes the items in Outlook that a contact has left. One that was changed there after the contact had moved on is
-    /// kept in the conflict log first: once it is deleted, nobody looks at it again.
-    pub(crate) async fn clean_up(&mut self, contact: Contact) -> Result<(), Trouble> {
-        if let Some(photos) = self.engine.photos.clone()
-            && contact.has_left_photo()
-        {
-            return self.erase_photo(&photos, &contact).await;
-        }
-        if contact.superseded.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<&str> = contact.superseded.iter().map(OutlookId::as_str).collect();
+    /// Reads contacts whose updates Outlook has not confirmed: it has another version of them, or the answer was lost.
+    /// Where it shows that an update of ours was carried out, that is no change of somebody in Outlook; whatever was
+    /// edited here since is later than it.
+    pub(crate) async fn read_back(&mut self, sent: Vec<Sending>) -> Result<(), Trouble> {
+        let (updates, others): (Vec<_>, Vec<_>) = sent
+            .into_iter()
+            .filter(|sending| sending.contact.outlook.is_some())
+            .partition(|sending| matches!(sending.step, Step::Update(_)));
+        let mut looks: Vec<_> = others.iter().filter_map(item_of).collect();
+        let ids: Vec<String> = updates
+            .iter()
+            .filter_map(item_of)
+            .map(|(_, id)| id.to_string())
+            .collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let found = self.graph().contacts(&ids).await;
-        let mut deletes = Vec::new();
-        let mut companions = Vec::new();
-        for found in found {
-            let Some(item) = found? else { continue };
-            let shown = Shown::new(&self.mailbox.id, item);
-            if !shown.folder.as_ref().is_some_and(|folder| self.is_synced(folder)) {
-                // In Deleted Items already.
-                continue;
-            }
-            // Outlook's times are whole seconds.
-            let is_later = shown.modified_at.zip(contact.created_at);
-            if is_later.is_some_and(|(modified, moved)| modified >= moved)
-                && !alike(&shown.document, &contact.document)
-            {
-                companions.push(self.left_change(&contact, shown.document));
-            }
-            deletes.push(ContactWrite::Delete {
-                id: shown.outlook_id.as_str().to_owned(),
-                if_match: shown.change_key.map(|key| key.as_str().to_owned()),
-            });
-        }
-        // At most one entry a moment for a contact; what a second old item had is rare beyond telling.
-        companions.truncate(1);
-        let mut cleaned = contact.clone();
-        if !companions.is_empty() {
-            let write = Write {
-                companions,
-                ..Write::over(&contact, cleaned.clone(), Effect::Touch)
+        for (sending, found) in updates.iter().zip(found) {
+            // Whether it is gone is not to be judged here.
+            let shown = found
+                .ok()
+                .flatten()
+                .map(|item| Shown::new(&self.mailbox.id, item));
+            let is_taken = match shown {
+                Some(shown) => self.take_back(sending, &shown).await?,
+                None => false,
             };
-            if !self.write_all(vec![write]).await?.is_empty() {
-                // Edited at this moment: the index shows it again.
-                return Ok(());
-            }
-            cleaned.rev += 1;
-        }
-        for outcome in self.graph().write_contacts(&deletes).await {
-            match outcome {
-                Ok(_) => self.report.deleted += 1,
-                // Changed at this moment, or not deletable: looked at again with the next push.
-                Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Permanent) => {
-                    tracing::warn!(contact.id = %contact.id, %error, "an item that a contact has left can't be deleted");
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
+            if !is_taken {
+                looks.extend(item_of(sending));
             }
         }
-        let before = cleaned.clone();
-        cleaned.superseded = Vec::new();
-        // Edited meanwhile: they are gone all the same, and the next look finds that.
-        self.write_all(vec![Write::over(&before, cleaned, Effect::Touch)])
-            .await?;
+        self.verify(looks).await?;
         Ok(())
     }
 
-    /// The entry of the log for a change that somebody has made to an item that the contact had left.
-    fn left_change(&mut self, contact: &Contact, theirs: Document) -> Companion {
-        let clash = Clash {
-            member: DELETED.to_owned(),
-            base: None,
-            ours: None,
-            theirs: Some(theirs.clone().into()),
-            winner: Winner::Platform,
-            kept: None,
+    /// Merges what an item has become since an update of ours was sent. False where that is not to be decided by this.
+    async fn take_back(&mut self, sending: &Sending, shown: &Shown) -> Result<bool, Trouble> {
+        let (Some(folder), Some(change_key)) = (&shown.folder, &shown.change_key) else {
+            return Ok(false);
         };
-        let (base, ours) = (contact.base().clone(), contact.document.clone());
-        self.conflict(contact, vec![clash], Some(base), Some(ours), Some(theirs))
+        let Some(sent_edit) = sending.contact.edit.as_ref().filter(|_| self.is_synced(folder)) else {
+            return Ok(false);
+        };
+        let seen = record::Shown {
+            document: &shown.document,
+            folder,
+            modified_at: shown.modified_at,
+        };
+        let sent = Sent {
+            pending: pending(&sending.contact, sent_edit),
+            step: &sending.step,
+        };
+        for _ in 0..LOOKS {
+            let store = &self.engine.store;
+            let now = store.contact(&self.mailbox.id, &sending.contact.id).await?;
+            let Some((now, edit)) = now.as_ref().and_then(|now| Some((now, now.edit.as_ref()?))) else {
+                return Ok(false);
+            };
+            let Some(item) = now.outlook.as_ref().filter(|item| item.id == shown.outlook_id) else {
+                return Ok(false);
+            };
+            if item.change_key == *change_key {
+                return Ok(true);
+            }
+            let (pending, rules) = (pending(now, edit), self.rules());
+            let mut rebased = read_instead(sent, pending, seen, rules, &BTreeMap::new());
+            if let Some(answers) = self.answers(now, edit, seen, &rebased.clashes).await {
+                rebased = read_instead(sent, pending, seen, rules, &answers);
+            }
+            let item = OutlookItem {
+                id: shown.outlook_id.clone(),
+                change_key: change_key.clone(),
+            };
+            let meeting = Meeting { shown, item, seen };
+            let write = self.settled_write(Some(now), &meeting, rebased, Side::Outlook, Effect::Update);
+            if self.write_each(vec![write]).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
+}
+
+/// The stand-in for the default folder stands for the one that the contact has come to.
+fn in_its_place<'a>(pending: Pending<'a>, folder: &'a FolderId) -> Pending<'a> {
+    let folder = address(pending.folder).map_or(folder, |_| pending.folder);
+    Pending { folder, ..pending }
+}
+
+fn item_of(sending: &Sending) -> Option<(ContactId, OutlookId)> {
+    let item = sending.contact.outlook.as_ref()?;
+    Some((sending.contact.id.clone(), item.id.clone()))
 }

@@ -10,7 +10,7 @@ use graph_client::{ErrorKind, Transport};
 use jiff::Timestamp;
 use sync_core::ids::{ContactId, OutlookId};
 use sync_core::rebase::{Bereaved, bereaved};
-use sync_core::record::Side;
+use sync_core::record::{Hold, Side};
 use sync_core::sighting::Source;
 
 use crate::Trouble;
@@ -18,7 +18,8 @@ use crate::apply::{Effect, Write, is_on_its_way};
 use crate::convert::Shown;
 use crate::meet::{bury, pending, stamped};
 use crate::photo_push::gone_with;
-use crate::recover::as_if_answered;
+use crate::push::not_synced;
+use crate::recover::{as_if_answered, may_be_its_item};
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -27,6 +28,15 @@ const LOOKS: u32 = 3;
 
 /// Contacts read at a time: five batches of Graph's twenty.
 const AT_ONCE: usize = 100;
+
+/// Where an item is that is none of ours any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whereabouts {
+    /// Graph says that there is none.
+    Nowhere,
+    /// In a folder that is not synced, Deleted Items among them.
+    Elsewhere,
+}
 
 /// What reading a contact led to.
 pub(crate) struct Finding {
@@ -107,14 +117,14 @@ impl<T: Transport> Session<'_, T> {
                             let stored = stored.or(owner.as_ref());
                             self.write_for(&shown, stored, Source::Read).await.ok().flatten()
                         }
-                        Some(false) => self.loss(stored, outlook_id),
+                        Some(false) => self.loss(stored, outlook_id, Whereabouts::Elsewhere),
                         None => {
                             self.report.unreadable += 1;
                             None
                         }
                     }
                 }
-                Ok(None) => self.loss(stored, outlook_id),
+                Ok(None) => self.loss(stored, outlook_id, Whereabouts::Nowhere),
                 Err(error) => match error.kind() {
                     // About this one contact only: it stays as it is, and the rest goes on.
                     ErrorKind::Permanent | ErrorKind::Conflict | ErrorKind::QuotaExceeded => {
@@ -162,14 +172,26 @@ impl<T: Transport> Session<'_, T> {
         let contact = contact.filter(|contact| {
             let is_unborn = contact.outlook.is_none() && contact.edit.is_some();
             let arrives = shown.folder.as_ref().is_some_and(|it| is_on_its_way(contact, it));
-            is_unborn || arrives || self.is_awaited(contact)
+            let may_be = shown
+                .folder
+                .as_ref()
+                .is_some_and(|it| may_be_its_item(contact, shown, it));
+            is_unborn || arrives || (may_be && self.is_awaited(contact))
         });
         Ok(contact.map(|contact| as_if_answered(&contact, shown)))
     }
 
     /// What becomes of a contact whose item is gone from Outlook: a tombstone, or, where an edit waits that wins against
     /// the delete, a contact that is to be created anew. A tombstone is for the id: its members go.
-    pub(crate) fn loss(&mut self, stored: Option<&Contact>, item: &OutlookId) -> Option<Write> {
+    ///
+    /// Where its item is still there, and its folder is not synced any more, the contact has left with its folder. What
+    /// was edited is held then: created anew, it would lie there twice, and Outlook's version is none to be given up.
+    fn loss(
+        &mut self,
+        stored: Option<&Contact>,
+        item: &OutlookId,
+        whereabouts: Whereabouts,
+    ) -> Option<Write> {
         let stored = stored.filter(|stored| !stored.is_tombstone())?;
         // An item that the contact has left behind is not the contact.
         stored.outlook.as_ref().filter(|it| it.id == *item)?;
@@ -179,7 +201,14 @@ impl<T: Transport> Session<'_, T> {
             .edit
             .as_ref()
             .map(|edit| bereaved(pending(stored, edit), self.rules()));
+        let has_left = whereabouts == Whereabouts::Elsewhere && !self.takes_contacts(&stored.folder);
         let clash = match bereaved {
+            Some(Bereaved::Recreate(..)) if has_left => {
+                let edit = contact.edit.as_mut().filter(|edit| edit.hold.is_none())?;
+                edit.hold = Some(Hold::Refused(not_synced(now)));
+                self.report.refused += 1;
+                return Some(Write::over(stored, contact, Effect::Touch));
+            }
             Some(Bereaved::Recreate(edit, clash)) => {
                 contact.outlook = None;
                 contact.edit = Some(*edit);

@@ -9,7 +9,8 @@
 //!   - `round`: a folder's delta round, page by page
 //!   - `apply`: a page's contacts onto the mirror; `evidence`: contacts that have to be read by id first
 //!   - `meet`: a contact meets what Outlook has, and perhaps clashes; `arbiter`: the operator's own policy for that
-//!   - `push`: edits made here to Outlook; `confirm`: what its answers mean; `recover`: creates whose answer was lost
+//!   - `push`: edits made here to Outlook; `send`: one request of them; `course`: how far that has come
+//!   - `confirm`: what the answers mean; `clean_up`: what moves leave behind; `recover`: creates whose answer was lost
 //!   - `link`: contacts that both sides had before the first sync, and the plan of it
 //!   - `photos`: photos from Outlook; `photo_push`: photos set here to Outlook
 //!   - `compare`: the whole mailbox against the mirror
@@ -21,9 +22,11 @@
 mod apply;
 mod arbiter;
 pub mod boot;
+mod clean_up;
 mod compare;
 mod confirm;
 mod convert;
+mod course;
 mod discover;
 mod evidence;
 mod link;
@@ -36,6 +39,7 @@ mod remove;
 mod report;
 mod round;
 mod scheduler;
+mod send;
 mod session;
 mod subscriber;
 mod trouble;

@@ -13,13 +13,12 @@ use serde_json::Value;
 use sync_core::folders::{self, Scope};
 use sync_core::ids::{ContactId, FolderId};
 use sync_core::matching::{Candidate, Ground, Outcome, match_all};
-use sync_core::push::{Step, step};
-use sync_core::record::{self, Hold, OutlookItem};
+use sync_core::record::{self, Hold, OutlookItem, Wish};
 
 use crate::Trouble;
 use crate::apply::{Effect, Write};
 use crate::convert::Shown;
-use crate::meet::{Meeting, pending, stamped};
+use crate::meet::{Meeting, stamped};
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -38,17 +37,18 @@ struct Meetings {
     ours: BTreeMap<ContactId, Contact>,
     /// Outlook's contacts, by the ids that their ids lead to.
     theirs: BTreeMap<ContactId, Shown>,
+    /// What is to become of ours, without those that wait for a person.
     outcomes: BTreeMap<ContactId, Outcome>,
 }
 
 impl<T: Transport> Session<'_, T> {
     /// Links what both sides had before the first sync. Once for a mailbox.
     pub(crate) async fn link(&mut self) -> Result<Progress, Trouble> {
-        let ours = self.unborn().await?;
-        if !ours.is_empty() {
+        let (ours, held) = self.unborn().await?;
+        if ours.len() > held.len() {
             let folders = self.folders.values().filter(|it| it.in_scope);
             let folders: Vec<FolderId> = folders.map(|it| it.id.clone()).collect();
-            let Some(meetings) = self.meetings(ours, folders).await? else {
+            let Some(meetings) = self.meetings(ours, held, folders).await? else {
                 return Ok(Progress::Cut);
             };
             self.introduce(meetings).await?;
@@ -70,9 +70,9 @@ impl<T: Transport> Session<'_, T> {
         }
         let started_at = self.now();
         store.clear_plan(&mailbox).await?;
-        let ours = self.unborn().await?;
+        let (ours, held) = self.unborn().await?;
         let folders = self.folders_in_scope().await?;
-        let Some(meetings) = self.meetings(ours, folders).await? else {
+        let Some(meetings) = self.meetings(ours, held, folders).await? else {
             return Ok(Progress::Cut);
         };
         let entries = self.entries(&meetings).await?;
@@ -104,21 +104,32 @@ impl<T: Transport> Session<'_, T> {
         Ok(Progress::Complete)
     }
 
-    /// The contacts that are to be created in Outlook.
-    async fn unborn(&self) -> Result<BTreeMap<ContactId, Contact>, Trouble> {
-        let mut unborn = BTreeMap::new();
-        let mut after: Option<String> = None;
-        loop {
-            let store = &self.engine.store;
-            let page = store.pending(&self.mailbox.id, after.as_deref(), AT_ONCE).await?;
-            let ids = page.items.into_iter().map(|row| row.id).collect();
-            let contacts = self.read(ids).await?.into_iter().filter(is_unborn);
-            unborn.extend(contacts.map(|contact| (contact.id.clone(), contact)));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(unborn),
+    /// The contacts that Outlook has not, and who of them waits for a person.
+    async fn unborn(&self) -> Result<(BTreeMap<ContactId, Contact>, BTreeSet<ContactId>), Trouble> {
+        let (mut unborn, mut held) = (BTreeMap::new(), BTreeSet::new());
+        for of_held in [false, true] {
+            let mut after: Option<String> = None;
+            loop {
+                let (store, mailbox) = (&self.engine.store, &self.mailbox.id);
+                let page = if of_held {
+                    store.held(mailbox, after.as_deref(), AT_ONCE).await?
+                } else {
+                    store.pending(mailbox, after.as_deref(), AT_ONCE).await?
+                };
+                let ids = page.items.into_iter().map(|row| row.id).collect();
+                for contact in self.read(ids).await?.into_iter().filter(is_unborn) {
+                    if contact.edit.as_ref().is_some_and(|edit| edit.hold.is_some()) {
+                        held.insert(contact.id.clone());
+                    }
+                    unborn.insert(contact.id.clone(), contact);
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
             }
         }
+        Ok((unborn, held))
     }
 
     /// Reads the folders, and decides who is whom; `None` where time was up. A plan of a part would be wrong, so the
@@ -126,6 +137,7 @@ impl<T: Transport> Session<'_, T> {
     async fn meetings(
         &self,
         ours: BTreeMap<ContactId, Contact>,
+        held: BTreeSet<ContactId>,
         folders: Vec<FolderId>,
     ) -> Result<Option<Meetings>, Trouble> {
         let mut theirs = BTreeMap::new();
@@ -148,8 +160,9 @@ impl<T: Transport> Session<'_, T> {
                 }
             }
         }
-        let mut outcomes = by_stamp(&ours, &theirs);
-        let linked: BTreeSet<&ContactId> = outcomes.values().filter_map(linked).collect();
+        let taken = self.taken(&theirs).await?;
+        let mut outcomes = by_stamp(&ours, theirs.values().filter(|row| !taken.contains(&row.id)));
+        let linked: BTreeSet<&ContactId> = outcomes.values().filter_map(linked).chain(&taken).collect();
         let ours_left: Vec<Candidate<'_>> = ours
             .iter()
             .filter(|(id, _)| !outcomes.contains_key(*id))
@@ -168,11 +181,21 @@ impl<T: Transport> Session<'_, T> {
             .collect();
         let matches = match_all(&ours_left, &theirs_left);
         outcomes.extend(matches.into_iter().map(|it| (it.ours, it.outcome)));
+        // They were matched all the same: what one of them may be is not free for another.
+        outcomes.retain(|id, _| !held.contains(id));
         Ok(Some(Meetings {
             ours,
             theirs,
             outcomes,
         }))
+    }
+
+    /// Those of theirs that lead to a record already: a run that was cut has linked them, or they were synced before.
+    /// They are nobody else's; an alias could not be written over theirs.
+    async fn taken(&self, theirs: &BTreeMap<ContactId, Shown>) -> Result<BTreeSet<ContactId>, Trouble> {
+        let ids: Vec<ContactId> = theirs.keys().cloned().collect();
+        let found = self.engine.store.contacts_by_id(&self.mailbox.id, &ids).await?;
+        Ok(found.contacts.into_keys().chain(found.unreadable).collect())
     }
 
     /// Writes down who is whom.
@@ -290,11 +313,11 @@ impl<T: Transport> Session<'_, T> {
 
 /// Those that this mailbox has had from us before: they bear the stamp. Of several, the first: the others are copies that
 /// somebody has made in Outlook.
-fn by_stamp(
+fn by_stamp<'t>(
     ours: &BTreeMap<ContactId, Contact>,
-    theirs: &BTreeMap<ContactId, Shown>,
+    theirs: impl Iterator<Item = &'t Shown>,
 ) -> BTreeMap<ContactId, Outcome> {
-    let mut stamped_rows: Vec<&Shown> = theirs.values().filter(|row| row.stamp.is_some()).collect();
+    let mut stamped_rows: Vec<&Shown> = theirs.filter(|row| row.stamp.is_some()).collect();
     stamped_rows.sort_by_key(|row| (row.created_at, &row.id));
     let mut outcomes = BTreeMap::new();
     for row in stamped_rows {
@@ -315,5 +338,5 @@ fn linked(outcome: &Outcome) -> Option<&ContactId> {
 
 fn is_unborn(contact: &Contact) -> bool {
     let edit = contact.edit.as_ref();
-    edit.is_some_and(|edit| matches!(step(pending(contact, edit)), Step::Create(_)))
+    edit.is_some_and(|edit| edit.wish == Wish::Save && edit.base.is_none())
 }

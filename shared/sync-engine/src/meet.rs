@@ -83,6 +83,7 @@ impl<T: Transport> Session<'_, T> {
             superseded: Vec::new(),
             photo: None,
             photo_edit: None,
+            left: Vec::new(),
             request_hash: None,
         });
         if contact.is_tombstone() {
@@ -93,9 +94,9 @@ impl<T: Transport> Session<'_, T> {
         let before = contact.outlook.replace(meeting.item.clone());
         if before.as_ref().map(|item| &item.id) != Some(&meeting.item.id) {
             companions.extend((contact.id != shown.id).then(|| Companion::Alias(shown.id.clone())));
-            contact
-                .superseded
-                .extend(before.filter(|_| !contact.is_tombstone()).map(|item| item.id));
+            let left = before.filter(|_| !contact.is_tombstone());
+            contact.superseded.extend(left.iter().map(|item| item.id.clone()));
+            contact.left.extend(left);
             send_again(&mut contact, now);
         }
         contact.created_at = shown.created_at.or(contact.created_at);
@@ -143,6 +144,16 @@ impl<T: Transport> Session<'_, T> {
         }
         let open: Vec<&Clash> = clashes.iter().filter(|clash| is_member(clash)).collect();
         let arbiter = self.engine.arbiter.as_ref().filter(|_| !open.is_empty())?;
+        // A function that hangs would have the worker die at its conflicts, again and again: it fails once in a run.
+        let has_time = self.has_time_for(arbiter.patience());
+        if self.arbiter_is_out || !has_time {
+            if !self.arbiter_is_out {
+                tracing::warn!("no time is left to ask the conflict function; the fallback policy decides");
+            }
+            self.arbiter_is_out = true;
+            self.report.arbiter_failures += 1;
+            return None;
+        }
         let question = Question {
             mailbox: &self.mailbox.id,
             contact: &stored.id,
@@ -156,11 +167,12 @@ impl<T: Transport> Session<'_, T> {
         match arbiter.ask(&question).await {
             Ok(answers) => Some(answers),
             Err(error) => {
+                self.arbiter_is_out = true;
                 self.report.arbiter_failures += 1;
                 tracing::warn!(
                     contact.id = %stored.id,
                     error = lambda_boot::chain(&error),
-                    "the conflict function gave no answer; the fallback policy decides"
+                    "the conflict function gave no answer; the fallback policy decides until the end of the run"
                 );
                 None
             }

@@ -22,8 +22,10 @@ use crate::session::Session;
 pub(crate) enum Sent {
     /// It is in Outlook, or somebody has changed it meanwhile, or it is refused.
     Done,
-    /// Outlook takes no writes to this mailbox.
+    /// Outlook takes no photos in this mailbox.
     Refusal(GraphError),
+    /// It has failed, and that may pass. Another one may fare better.
+    Failure(GraphError),
 }
 
 impl<T: Transport> Session<'_, T> {
@@ -191,6 +193,15 @@ impl<T: Transport> Session<'_, T> {
                 self.hold_photo(contact, refusal).await
             }
             ErrorKind::Forbidden | ErrorKind::QuotaExceeded => Ok(Sent::Refusal(error)),
+            ErrorKind::SyncStateGone
+            | ErrorKind::FolderNotFound
+            | ErrorKind::Conflict
+            | ErrorKind::AlreadyExists
+            | ErrorKind::Transient
+                if error.status().is_some() =>
+            {
+                Ok(Sent::Failure(error))
+            }
             ErrorKind::Throttled { .. }
             | ErrorKind::SyncStateGone
             | ErrorKind::FolderNotFound

@@ -1,22 +1,22 @@
-//! Edits made here, to Outlook: which are sent, in which order, and what is to be done about a refusal.
+//! Edits made here, to Outlook: which are sent, and in which order.
 //!
-//! What an edit asks of Outlook is decided by `sync_core::push`; how writes share requests is `graph-client`'s. The rules
-//! that live here: look before you write (a delta round of the folders concerned), single edits before many, never a
-//! second create without a look for the first, and one refused edit stops nobody else.
+//! What an edit asks of Outlook is decided by `sync_core::push`; one request, and what its errors mean, is `send`'s. The
+//! rules that live here: look before you write (a delta round of the folders concerned), single edits before many, what
+//! has failed before last and alone, and never a second create without a look for the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contact_store::{Contact, Creating, LastError, TimerKind};
-use graph_client::{ContactWrite, ErrorKind, GraphError, Transport, Written};
+use graph_client::Transport;
 use jiff::{SignedDuration, Timestamp};
 use sync_core::folders::UNLISTED_DEFAULT;
 use sync_core::ids::{ContactId, FolderId};
 use sync_core::push::{Step, step};
-use sync_core::record::{Edit, Hold, Refusal, Urgency};
+use sync_core::record::{Edit, Failed, Refusal, Urgency};
 
 use crate::Trouble;
-use crate::apply::{Effect, Write};
 use crate::convert::known;
+use crate::course::{Course, Kind};
 use crate::meet::pending;
 use crate::photo_push;
 use crate::session::Session;
@@ -32,11 +32,15 @@ const IN_VIEW: usize = 100;
 /// Photos that are sent before the index is asked again: two requests each, of up to 4 MB.
 const PHOTOS_IN_VIEW: usize = 20;
 
-/// How often one contact is tried in a run: the first time, and again where Outlook had a newer one.
-const ATTEMPTS: u32 = 3;
+/// How long a look at a folder is good for: what somebody changes there later is perhaps not seen before it is written
+/// over. Long enough for the requests of several views.
+const LOOK_HOLDS_FOR: SignedDuration = SignedDuration::from_secs(10);
 
 /// How long a create whose answer was lost may still come to pass. It is not repeated before.
 const SETTLES_WITHIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// A create that could not be decided when it should have been is looked for again this much later.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// A contact on its way: as it was read, and what is asked of Outlook for it.
 pub(crate) struct Sending {
@@ -44,48 +48,10 @@ pub(crate) struct Sending {
     pub(crate) step: Step,
 }
 
-/// What a push has done so far in this run.
-#[derive(Default)]
-struct Course {
-    /// Contacts that are known to be pending whatever the index says.
-    named: BTreeSet<ContactId>,
-    /// How often each contact was tried.
-    attempts: BTreeMap<ContactId, u32>,
-    /// The mailbox takes no writes.
-    refusal: Option<GraphError>,
-}
-
-impl Course {
-    fn is_open(&self, id: &ContactId) -> bool {
-        self.attempts.get(id).is_none_or(|count| *count < ATTEMPTS)
-    }
-
-    fn is_done_with(&mut self, id: &ContactId) {
-        self.attempts.insert(id.clone(), ATTEMPTS);
-    }
-}
-
-/// What an error means for the one write that it answers.
-enum Fate {
-    /// Outlook has another version, or none: read it and decide again.
-    Look,
-    /// It is refused for good.
-    Park,
-    /// It may have been carried out.
-    InDoubt,
-    /// The mailbox takes no writes. Reading it may go on.
-    Refusal,
-    /// Whatever is left has to wait.
-    Stop,
-}
-
 impl<T: Transport> Session<'_, T> {
     /// Brings to Outlook what is pending: the named contacts, and whatever else the index shows.
     pub(crate) async fn push(&mut self, named: &BTreeSet<ContactId>) -> Result<Progress, Trouble> {
-        let mut course = Course {
-            named: named.clone(),
-            ..Course::default()
-        };
+        let mut course = Course::of(named);
         let pushed = match self.recover(SETTLES_WITHIN).await {
             Ok(Progress::Complete) => self.push_all(&mut course).await,
             other => other,
@@ -100,15 +66,21 @@ impl<T: Transport> Session<'_, T> {
                 return Ok(Progress::Cut);
             }
             let mut view = self.view(course).await?;
-            if view.is_empty() || course.refusal.is_some() {
-                return Ok(Progress::Complete);
+            if view.is_empty() || course.has_passed_enough() {
+                // What has failed alone has held up nobody. Now it may be told.
+                return course
+                    .failure
+                    .take()
+                    .map_or(Ok(Progress::Complete), |error| Err(error.into()));
             }
             match self.look_first(&view).await? {
                 Looked::At => view = self.reread(view).await?,
                 Looked::Nowhere => {}
                 Looked::Cut => return Ok(Progress::Cut),
             }
-            if self.send_all(view, course).await? == Progress::Cut {
+            let sent = self.send_all(view, course).await?;
+            self.clean_up(course).await?;
+            if sent == Progress::Cut {
                 return Ok(Progress::Cut);
             }
         }
@@ -160,13 +132,7 @@ impl<T: Transport> Session<'_, T> {
     /// Brings the folders up to date from which something is to be changed: what was changed there is merged before it
     /// could be written over. Graph promises nowhere that it honours `If-Match` on contacts (facts 2.4).
     async fn look_first(&mut self, view: &[Contact]) -> Result<Looked, Trouble> {
-        let wants_look = |contact: &&Contact| contact.edit.as_ref().is_some_and(|edit| edit.hold.is_none());
-        let folders: BTreeSet<FolderId> = view
-            .iter()
-            .filter(wants_look)
-            .filter_map(|contact| known(contact).map(|known| known.folder.clone()))
-            .filter(|folder| self.is_synced(folder) && !self.looked_at.contains(folder))
-            .collect();
+        let folders: BTreeSet<FolderId> = view.iter().filter_map(|it| self.needs_look(it)).collect();
         let mut looked = Looked::Nowhere;
         for folder in folders {
             if self.round(&folder).await? == Progress::Cut {
@@ -177,35 +143,73 @@ impl<T: Transport> Session<'_, T> {
         Ok(looked)
     }
 
-    /// Sends what the contacts ask for, request by request.
+    /// The folder that has to be looked at before this contact is written: it was not in this run, or too long ago.
+    fn needs_look(&self, contact: &Contact) -> Option<FolderId> {
+        contact.edit.as_ref().filter(|edit| edit.hold.is_none())?;
+        let folder = known(contact)?.folder;
+        let looked_at = self.looked_at.get(folder);
+        let is_fresh = looked_at.is_some_and(|at| self.now().duration_since(*at) <= LOOK_HOLDS_FOR);
+        (self.is_synced(folder) && !is_fresh).then(|| folder.clone())
+    }
+
+    /// Sends what the contacts ask for, request by request, as long as the look before holds.
     async fn send_all(&mut self, view: Vec<Contact>, course: &mut Course) -> Result<Progress, Trouble> {
         if self.out_of_time_to_write() {
             return Ok(Progress::Cut);
         }
         let mut creates = Vec::new();
         let mut others = Vec::new();
+        let mut alone = Vec::new();
         let mut photos = Vec::new();
         for contact in view {
+            if !contact.superseded.is_empty() {
+                course.left.insert(contact.id.clone());
+            }
             let can_have_photo = self.engine.photos.is_some() && contact.pending_photo().is_some();
             let is_held = |edit: &Edit| edit.hold.is_some();
             if can_have_photo && contact.edit.as_ref().is_none_or(is_held) && contact.outlook.is_some() {
                 photos.push(contact);
                 continue;
             }
-            *course.attempts.entry(contact.id.clone()).or_default() += 1;
             if can_have_photo {
                 // Its photo goes when the contact is there.
                 course.named.insert(contact.id.clone());
             }
             let Some(edit) = &contact.edit else {
                 course.is_done_with(&contact.id);
-                self.clean_up(contact).await?;
+                if let Some(photos) = self.engine.photos.clone()
+                    && contact.has_left_photo()
+                {
+                    self.erase_photo(&photos, &contact).await?;
+                }
                 continue;
             };
+            let rests_until = edit.failed.map(Failed::rests_until);
             let step = step(pending(&contact, edit));
             match &step {
                 Step::Held => course.is_done_with(&contact.id),
-                Step::Agreed => self.agree(contact).await?,
+                Step::Agreed => {
+                    course.tries(&contact.id);
+                    self.agree(contact).await?;
+                }
+                // Where nobody would look for what comes of it, nothing is written.
+                Step::Create(_) | Step::Move(_) if !self.takes_contacts(&contact.folder) => {
+                    course.is_done_with(&contact.id);
+                    self.hold(&contact, not_synced(self.now())).await?;
+                }
+                Step::Update(_) | Step::Delete
+                    if !known(&contact).is_some_and(|it| self.is_synced(it.folder)) =>
+                {
+                    course.tries(&contact.id);
+                    let item = contact.outlook.map(|item| (contact.id, item.id));
+                    self.verify(item.into_iter().collect()).await?;
+                }
+                _ if course.is_closed(&step) => course.passes(&contact.id),
+                _ if rests_until.is_some_and(|until| until > self.now()) => {
+                    course.rests(&contact.id, rests_until);
+                }
+                // What has failed before goes last, and by itself: its fault may be that of its whole request.
+                _ if rests_until.is_some() => alone.push(Sending { contact, step }),
                 Step::Create(_) | Step::Move(_) => creates.push(Sending { contact, step }),
                 Step::Update(_) | Step::Delete => others.push(Sending { contact, step }),
             }
@@ -217,13 +221,22 @@ impl<T: Transport> Session<'_, T> {
             }
         }
         requests.sort_by_cached_key(|request| request.first().map(|sending| order(&sending.contact)));
-        for request in requests {
+        requests.extend(alone.into_iter().map(|sending| vec![sending]));
+        for (number, request) in requests.into_iter().enumerate() {
             if self.out_of_time_to_write() {
                 return Ok(Progress::Cut);
             }
-            if course.refusal.is_none() {
-                self.send(request, course).await?;
+            if number > 0 && request.iter().any(|it| self.needs_look(&it.contact).is_some()) {
+                // They are looked at anew, with the next view.
+                return Ok(Progress::Complete);
             }
+            let (request, closed): (Vec<_>, Vec<_>) = request
+                .into_iter()
+                .partition(|sending| !course.is_closed(&sending.step));
+            for sending in closed {
+                course.passes(&sending.contact.id);
+            }
+            self.send(request, course).await?;
         }
         self.send_photos(photos, course).await
     }
@@ -241,101 +254,26 @@ impl<T: Transport> Session<'_, T> {
             if self.out_of_time() {
                 return Ok(Progress::Cut);
             }
-            if course.refusal.is_some() {
-                break;
+            let id = contact.id.clone();
+            if course.is_closed_to(Kind::Photo) {
+                course.passes(&id);
+                continue;
             }
-            *course.attempts.entry(contact.id.clone()).or_default() += 1;
+            course.tries(&id);
             match self.push_photo(&photos, contact).await? {
                 photo_push::Sent::Done => {}
-                photo_push::Sent::Refusal(error) => course.refusal = Some(error),
+                photo_push::Sent::Refusal(error) => {
+                    course.is_done_with(&id);
+                    course.closes(Kind::Photo);
+                    course.refusal.get_or_insert(error);
+                }
+                photo_push::Sent::Failure(error) => {
+                    course.is_done_with(&id);
+                    course.failure.get_or_insert(error);
+                }
             }
         }
         Ok(Progress::Complete)
-    }
-
-    /// One request, and what becomes of each of its contacts.
-    async fn send(&mut self, request: Vec<Sending>, course: &mut Course) -> Result<(), Trouble> {
-        let creating: BTreeSet<ContactId> = request
-            .iter()
-            .filter(|sending| is_create(&sending.step))
-            .map(|sending| sending.contact.id.clone())
-            .collect();
-        self.note_creating(&creating).await?;
-        // Until the mirror has what came of them, whatever stops this run.
-        self.doubtful.extend(creating);
-        let sendings = request
-            .into_iter()
-            .filter_map(|sending| Some((self.wire(&sending)?, sending)));
-        let (writes, sendings): (Vec<ContactWrite>, Vec<Sending>) = sendings.unzip();
-        let outcomes = self.graph().write_contacts(&writes).await;
-        let (mut written, mut looks, mut end) = (Vec::new(), Vec::new(), None);
-        for (sending, outcome) in sendings.into_iter().zip(outcomes) {
-            let id = sending.contact.id.clone();
-            let error = match outcome {
-                // Deleted at this moment: it was changed in Deleted Items.
-                Ok(Written::Saved(answer)) if self.has_strayed(&sending.step, &answer) => {
-                    looks.extend(sending.contact.outlook.map(|item| (id, item.id)));
-                    continue;
-                }
-                // Its version is not known: its stamp will show it.
-                Ok(Written::Saved(answer)) if is_create(&sending.step) && answer.change_key.is_none() => {
-                    continue;
-                }
-                Ok(answer) => {
-                    written.push((sending, answer));
-                    continue;
-                }
-                Err(error) => error,
-            };
-            let fate = fate(&sending.step, &error);
-            if !matches!(fate, Fate::InDoubt) {
-                self.doubtful.remove(&id);
-            }
-            match fate {
-                Fate::Look => looks.extend(sending.contact.outlook.map(|item| (id, item.id))),
-                Fate::Park => {
-                    course.is_done_with(&id);
-                    self.park(&sending.contact, &error).await?;
-                }
-                Fate::Refusal => course.refusal = Some(error),
-                Fate::InDoubt | Fate::Stop => end = end.or(Some(error)),
-            }
-        }
-        let moved = written
-            .iter()
-            .filter(|(sending, _)| matches!(sending.step, Step::Move(_)));
-        // What they have left behind is cleaned up next, whatever the index says.
-        course
-            .named
-            .extend(moved.map(|(sending, _)| sending.contact.id.clone()));
-        let carried_out: Vec<ContactId> = written
-            .iter()
-            .map(|(sending, _)| sending.contact.id.clone())
-            .collect();
-        self.confirm(written).await?;
-        for id in carried_out {
-            self.doubtful.remove(&id);
-        }
-        self.verify(looks).await?;
-        end.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    /// Says in the mailbox's record whose creates are about to be sent, beside those whose answer was lost. Somebody who
-    /// has saved the record meanwhile is perhaps another worker with the same creates: then nothing is sent.
-    async fn note_creating(&mut self, contacts: &BTreeSet<ContactId>) -> Result<(), Trouble> {
-        if contacts.is_empty() {
-            return Ok(());
-        }
-        let mut noted = self.mailbox.clone();
-        noted.updated_at = self.now();
-        noted.creating = Some(Creating {
-            since: self.now(),
-            contacts: contacts.union(&self.doubtful).cloned().collect(),
-        });
-        self.engine.store.save_mailbox(&mut noted).await?;
-        self.mailbox = noted;
-        self.asked_for.extend(contacts.iter().cloned());
-        Ok(())
     }
 
     /// A create of it may have been carried out: it is not sent again before its stamp has been looked for.
@@ -347,6 +285,7 @@ impl<T: Transport> Session<'_, T> {
     async fn end_of_push(&mut self, course: Course) -> Result<(), Trouble> {
         let now = self.now();
         let (asked_for, doubtful) = (self.asked_for.clone(), self.doubtful.clone());
+        let rests_until = course.rests_until;
         let error = course.refusal.map(|error| LastError {
             code: error
                 .code()
@@ -366,42 +305,18 @@ impl<T: Transport> Session<'_, T> {
             }
         })
         .await?;
-        if let Some(since) = self.mailbox.creating.as_ref().map(|creating| creating.since) {
-            let look_again = since.saturating_add(SETTLES_WITHIN).unwrap_or(now);
+        let decides_at = self.mailbox.creating.as_ref().map(|creating| {
+            let settles_at = creating.since.saturating_add(SETTLES_WITHIN).unwrap_or(now);
+            let again_at = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
+            if settles_at > now { settles_at } else { again_at }
+        });
+        if let Some(look_again) = decides_at.into_iter().chain(rests_until).min() {
             let armed = self.timers.get(&TimerKind::Poll).copied();
             if armed.is_none_or(|armed| armed > look_again || armed <= now) {
-                self.set_timer(TimerKind::Poll, look_again.max(now)).await?;
+                self.set_timer(TimerKind::Poll, look_again).await?;
             }
         }
         Ok(())
-    }
-
-    /// The write that a contact asks for; `None` for one that asks for none.
-    fn wire(&self, sending: &Sending) -> Option<ContactWrite> {
-        let Sending { contact, step } = sending;
-        let item = contact.outlook.as_ref();
-        let if_match = item.map(|item| item.change_key.as_str().to_owned());
-        let id = || item.map(|item| item.id.as_str().to_owned());
-        Some(match step {
-            Step::Create(members) | Step::Move(members) => ContactWrite::Create {
-                folder: self.real_folder(&contact.folder).as_str().to_owned(),
-                members: members.clone(),
-                stamp: contact.id.as_str().to_owned(),
-            },
-            Step::Update(members) => ContactWrite::Update {
-                id: id()?,
-                if_match,
-                members: members.clone(),
-            },
-            Step::Delete => ContactWrite::Delete { id: id()?, if_match },
-            Step::Agreed | Step::Held => return None,
-        })
-    }
-
-    /// True where what was changed turns out to lie in none of the mailbox's synced folders.
-    fn has_strayed(&self, step: &Step, answer: &graph_client::Contact) -> bool {
-        let folder = answer.parent_folder_id.clone().map(FolderId::new);
-        !is_create(step) && folder.is_some_and(|folder| !self.is_synced(&folder))
     }
 
     /// The folder itself where a stand-in was named: before the first listing nobody knows the default folder's id.
@@ -413,26 +328,16 @@ impl<T: Transport> Session<'_, T> {
         default.map_or(folder, |it| &it.id)
     }
 
-    /// Graph refuses the edit for good: it waits for a person, and holds nobody up.
-    async fn park(&mut self, contact: &Contact, error: &GraphError) -> Result<(), Trouble> {
-        let mut parked = contact.clone();
-        let Some(edit) = &mut parked.edit else {
-            return Ok(());
-        };
-        edit.hold = Some(Hold::Refused(Refusal {
-            at: self.now(),
-            status: error.status(),
-            code: error.code().map(str::to_owned),
-            reason: error.reason().map(str::to_owned),
-            request_id: error.request_id().map(str::to_owned),
-        }));
-        self.report.refused += 1;
-        tracing::warn!(contact.id = %contact.id, %error, "Outlook refuses an edit");
-        // Somebody who has edited it meanwhile has perhaps put it right: then it is tried again.
-        self.write_all(vec![Write::over(contact, parked, Effect::Touch)])
-            .await?;
-        Ok(())
+    /// False for a folder that is not synced. The stand-in is the default folder, as long as that is hidden.
+    pub(crate) fn takes_contacts(&self, folder: &FolderId) -> bool {
+        let folder = self.real_folder(folder);
+        folder.as_str() == UNLISTED_DEFAULT || self.is_synced(folder)
     }
+}
+
+/// The folder's address in Graph; `None` for the stand-in: the default folder needs none, and nobody knows it.
+pub(crate) fn address(folder: &FolderId) -> Option<&str> {
+    Some(folder.as_str()).filter(|id| *id != UNLISTED_DEFAULT)
 }
 
 /// Whether a look was taken.
@@ -443,10 +348,14 @@ enum Looked {
     Cut,
 }
 
-fn is_create(step: &Step) -> bool {
-    match step {
-        Step::Create(_) | Step::Move(_) => true,
-        Step::Update(_) | Step::Delete | Step::Agreed | Step::Held => false,
+/// Why nothing is written into a folder that has left the scope, or has been deleted.
+pub(crate) fn not_synced(at: Timestamp) -> Refusal {
+    Refusal {
+        at,
+        status: None,
+        code: Some("folderNotSynced".to_owned()),
+        reason: Some("The contact's folder is not synced. Move the contact to one that is.".to_owned()),
+        request_id: None,
     }
 }
 
@@ -458,25 +367,4 @@ fn order(contact: &Contact) -> (Option<Urgency>, Option<Timestamp>, ContactId) {
         edit.map(|edit| edit.edited_at),
         contact.id.clone(),
     )
-}
-
-fn fate(step: &Step, error: &GraphError) -> Fate {
-    if is_create(step) && error.may_have_happened() {
-        return Fate::InDoubt;
-    }
-    match error.kind() {
-        ErrorKind::Conflict | ErrorKind::NotFound if !is_create(step) => Fate::Look,
-        // A folder that is gone, a member that Outlook can't hold, an id that it can't read.
-        ErrorKind::Permanent | ErrorKind::FolderNotFound | ErrorKind::NotFound => Fate::Park,
-        ErrorKind::Forbidden | ErrorKind::QuotaExceeded => Fate::Refusal,
-        ErrorKind::Throttled { .. }
-        | ErrorKind::SyncStateGone
-        | ErrorKind::MailboxUnavailable(_)
-        | ErrorKind::Conflict
-        | ErrorKind::AlreadyExists
-        | ErrorKind::BadCredential
-        | ErrorKind::TenantNotFound
-        | ErrorKind::ForeignHost
-        | ErrorKind::Transient => Fate::Stop,
-    }
 }

@@ -2,20 +2,21 @@
 //!
 //! The mailbox's record names the contacts whose creates were under way when a worker died, or whose answer did not
 //! come. Each is looked for by its stamp before it is created again, and not created again before the first create
-//! can't come to pass any more.
+//! can't come to pass any more. One that can't be decided stays in doubt by itself: the others go on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contact_store::Contact;
-use graph_client::{StampSearch, Transport};
+use contact_store::{Contact, StoreError};
+use graph_client::{ErrorKind, GraphError, StampSearch, Transport};
 use jiff::SignedDuration;
-use sync_core::ids::{ContactId, FolderId, OutlookId};
+use sync_core::ids::{ContactId, FolderId};
 use sync_core::rebase::FOLDER;
 use sync_core::record::Wish;
 use sync_core::sighting::Source;
 
 use crate::Trouble;
 use crate::convert::Shown;
+use crate::push::address;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -45,38 +46,39 @@ impl<T: Transport> Session<'_, T> {
         let searches: Vec<StampSearch<'_>> = places
             .iter()
             .map(|(contact, folder)| StampSearch {
-                folder: folder.as_str(),
+                folder: address(folder),
                 stamp: contact.id.as_str(),
             })
             .collect();
-        let mut found: BTreeMap<&ContactId, Vec<graph_client::Contact>> = BTreeMap::new();
-        for ((contact, _), items) in places.iter().zip(self.graph().contacts_by_stamp(&searches).await) {
-            found.entry(&contact.id).or_default().extend(items?);
-        }
-        let is_over = self.now().duration_since(creating.since) > settles_within;
+        let mut found: BTreeMap<&ContactId, Vec<Shown>> = BTreeMap::new();
         let mut left = BTreeSet::new();
-        for contact in &open {
-            // The item that it is about to leave bears its stamp too, and so do those that it has left.
-            let known = contact
-                .outlook
-                .iter()
-                .map(|item| &item.id)
-                .chain(&contact.superseded);
-            let known: Vec<&str> = known.map(OutlookId::as_str).collect();
-            let items = found.remove(&contact.id).unwrap_or_default();
-            let newcomer = items.into_iter().find(|item| !known.contains(&item.id.as_str()));
-            match newcomer {
-                Some(item) => {
-                    let shown = Shown::new(&self.mailbox.id, item);
-                    let contact = as_if_answered(contact, &shown);
-                    let write = self
-                        .write_for(&shown, Some(&contact), Source::Read)
-                        .await
-                        .ok()
-                        .flatten();
-                    let overtaken = self.write_all(write.into_iter().collect()).await?;
-                    self.verify(overtaken).await?;
+        for ((contact, folder), items) in places.iter().zip(self.graph().contacts_by_stamp(&searches).await) {
+            let items = match items {
+                Ok(items) => items,
+                // Nothing was created there that could be found, and nothing will be.
+                Err(error) if error.kind() == ErrorKind::FolderNotFound => Vec::new(),
+                Err(error) if is_about_one(&error) => {
+                    tracing::warn!(contact.id = %contact.id, %error, "a create in doubt can't be looked for");
+                    left.insert(contact.id.clone());
+                    continue;
                 }
+                Err(error) => return Err(error.into()),
+            };
+            let items = items.into_iter().map(|item| Shown::new(&self.mailbox.id, item));
+            // A copy bears the stamp too: of several, the first is the one that was created.
+            let mut items: Vec<Shown> = items
+                .filter(|item| may_be_its_item(contact, item, folder))
+                .collect();
+            items.sort_by_key(|item| (item.created_at, item.id.clone()));
+            found.entry(&contact.id).or_default().extend(items);
+        }
+        let others = self.others(&found).await?;
+        let is_over = self.now().duration_since(creating.since) > settles_within;
+        for contact in &open {
+            let items = found.remove(&contact.id).unwrap_or_default();
+            match items.into_iter().find(|item| !others.contains(&item.id)) {
+                Some(item) if !self.take_up(contact, &item).await? => drop(left.insert(contact.id.clone())),
+                Some(_) => drop(left.remove(&contact.id)),
                 None if is_over => {}
                 None => drop(left.insert(contact.id.clone())),
             }
@@ -84,6 +86,49 @@ impl<T: Transport> Session<'_, T> {
         self.doubtful = left;
         Ok(Progress::Complete)
     }
+
+    /// Writes down that a contact is this item. False where that did not come off: it stays in doubt, and holds up
+    /// nobody else.
+    async fn take_up(&mut self, contact: &Contact, item: &Shown) -> Result<bool, Trouble> {
+        let contact = as_if_answered(contact, item);
+        let Ok(Some(write)) = self.write_for(item, Some(&contact), Source::Read).await else {
+            return Ok(false);
+        };
+        let written = match self.write_all(vec![write]).await {
+            Ok(overtaken) => self.verify(overtaken).await.map(drop),
+            Err(trouble) => Err(trouble),
+        };
+        match written {
+            Ok(()) => Ok(true),
+            Err(Trouble::Store(
+                error @ (StoreError::Conflict { .. }
+                | StoreError::TooLarge { .. }
+                | StoreError::NewerSchema { .. }
+                | StoreError::Corrupt { .. }),
+            )) => {
+                tracing::warn!(contact.id = %contact.id, %error, "a create in doubt was found, and can't be written down");
+                Ok(false)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The items among those found that are contacts of their own: somebody has copied one in Outlook, and the copy has
+    /// been taken in before.
+    async fn others(&self, found: &BTreeMap<&ContactId, Vec<Shown>>) -> Result<BTreeSet<ContactId>, Trouble> {
+        let ids: Vec<ContactId> = found.values().flatten().map(|item| item.id.clone()).collect();
+        let lookup = self.engine.store.contacts_by_id(&self.mailbox.id, &ids).await?;
+        let is_its_own = |id: &ContactId, leads_to: &ContactId| {
+            let finder = found
+                .iter()
+                .find(|(_, items)| items.iter().any(|item| item.id == *id));
+            finder.is_some_and(|(contact, _)| *contact != leads_to)
+        };
+        let own = lookup.contacts.into_iter();
+        let own = own.filter(|(id, contact)| is_its_own(id, &contact.id));
+        Ok(own.map(|(id, _)| id).chain(lookup.unreadable).collect())
+    }
+
     /// The folders in which a contact may have been created: its own; or, where that was chosen, any other. It may have
     /// been another one at that time.
     fn may_be_in(&self, contact: &Contact) -> Vec<FolderId> {
@@ -104,10 +149,43 @@ impl<T: Transport> Session<'_, T> {
     }
 }
 
+/// False for an item with the contact's stamp that can't have come of its create: one that it is about to leave or has
+/// left, or a copy that somebody has made beside it. A contact that is moved is created in another folder.
+pub(crate) fn may_be_its_item(contact: &Contact, item: &Shown, folder: &FolderId) -> bool {
+    let known = contact.outlook.iter().map(|item| &item.id);
+    let is_known = known.chain(&contact.superseded).any(|id| *id == item.outlook_id);
+    let from = contact.edit.as_ref().and_then(|edit| edit.base_folder.as_ref());
+    !is_known && (contact.outlook.is_none() || from.is_none_or(|from| from != folder))
+}
+
+/// True where Graph has failed about one search only.
+fn is_about_one(error: &GraphError) -> bool {
+    match error.kind() {
+        ErrorKind::Permanent
+        | ErrorKind::NotFound
+        | ErrorKind::FolderNotFound
+        | ErrorKind::Conflict
+        | ErrorKind::AlreadyExists
+        | ErrorKind::SyncStateGone
+        | ErrorKind::QuotaExceeded
+        | ErrorKind::Transient => true,
+        ErrorKind::Throttled { .. }
+        | ErrorKind::MailboxUnavailable(_)
+        | ErrorKind::Forbidden
+        | ErrorKind::BadCredential
+        | ErrorKind::TenantNotFound
+        | ErrorKind::ForeignHost => false,
+    }
+}
+
 /// A contact whose item was found instead of answered for. As long as nobody has changed the item, it is what was sent:
 /// where the contact differs now in what was edited here, that was edited since, and can't clash with itself.
 pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
     let mut contact = contact.clone();
+    if address(&contact.folder).is_none() {
+        // The stand-in: this is the folder that it stands for.
+        contact.folder = shown.folder.clone().unwrap_or(contact.folder);
+    }
     let age = shown.created_at.zip(shown.modified_at);
     let is_untouched = age.is_some_and(|(created, modified)| modified.duration_since(created) <= ONE_WRITE);
     if let Some(edit) = contact.edit.as_mut().filter(|_| is_untouched) {

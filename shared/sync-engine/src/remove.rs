@@ -8,7 +8,7 @@ use crate::Trouble;
 use crate::session::Session;
 
 /// Contacts erased per call.
-const ERASE_AT_ONCE: usize = 200;
+pub(crate) const ERASE_AT_ONCE: usize = 200;
 
 /// Photos erased per call.
 const PHOTOS_AT_ONCE: u16 = 200;

@@ -44,7 +44,7 @@ pub struct Report {
     pub refused: u64,
     /// Conflicts that were decided.
     pub conflicts: u64,
-    /// Conflicts about which the operator's function gave no answer.
+    /// Conflicts about which the operator's function gave no answer, or was not asked since it had failed before.
     pub arbiter_failures: u64,
     /// 1 where the run was put off because Graph throttles.
     pub throttled: u64,

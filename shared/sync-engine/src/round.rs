@@ -277,7 +277,7 @@ impl<T: Transport> Session<'_, T> {
                 .clear_seen(&self.mailbox.id, id, standing.generation)
                 .await?;
         }
-        self.looked_at.insert(id.clone());
+        self.looked_at.insert(id.clone(), self.now());
         self.report.rounds += 1;
         Ok(Progress::Complete)
     }

@@ -3,6 +3,7 @@
 //! Knows how the mailbox's state is loaded and saved. Takes no decision about contacts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use contact_store::{Folder, Mailbox, Phase, StoreError, Subscription, Timer, TimerKind};
 use graph_client::{GraphClient, MailboxClient, Transport};
@@ -27,8 +28,8 @@ pub(crate) struct Session<'e, T> {
     pub(crate) missing: BTreeSet<FolderId>,
     /// Folders outside of the state in which contacts were found, and for which the folders were listed.
     pub(crate) strangers: BTreeSet<FolderId>,
-    /// Folders that this run has brought up to date.
-    pub(crate) looked_at: BTreeSet<FolderId>,
+    /// Folders that this run has brought up to date, and when.
+    pub(crate) looked_at: BTreeMap<FolderId, Timestamp>,
     /// Contacts of which a create may have been carried out.
     pub(crate) doubtful: BTreeSet<ContactId>,
     /// Contacts that this run has found in, or put into, the mailbox's record of creates.
@@ -37,6 +38,8 @@ pub(crate) struct Session<'e, T> {
     pub(crate) photos_wanted: BTreeSet<ContactId>,
     /// Where a sweep over all photos goes on, by a message of its own.
     pub(crate) photo_sweep: Option<SweepFrom>,
+    /// The operator's function for conflicts has failed in this run: it is not asked again.
+    pub(crate) arbiter_is_out: bool,
     pub(crate) report: Report,
 }
 
@@ -68,11 +71,12 @@ impl<'e, T: Transport> Session<'e, T> {
                 .collect(),
             missing: BTreeSet::new(),
             strangers: BTreeSet::new(),
-            looked_at: BTreeSet::new(),
+            looked_at: BTreeMap::new(),
             doubtful: BTreeSet::new(),
             asked_for: BTreeSet::new(),
             photos_wanted: BTreeSet::new(),
             photo_sweep: None,
+            arbiter_is_out: false,
             report: Report::default(),
         }))
     }
@@ -98,6 +102,11 @@ impl<'e, T: Transport> Session<'e, T> {
     /// True where the next write would not be sent any more: then the rest is for another run.
     pub(crate) fn out_of_time_to_write(&self) -> bool {
         self.out_of_time() || !self.graph().has_room_for_writes()
+    }
+
+    /// True where so much time is left before the deadline.
+    pub(crate) fn has_time_for(&self, patience: Duration) -> bool {
+        ambient::add(self.now(), patience) <= self.deadline
     }
 
     /// The folders whose contacts are in the mirror.

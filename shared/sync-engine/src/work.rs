@@ -12,6 +12,7 @@ use sync_core::folders::UNLISTED_DEFAULT;
 use sync_core::ids::{FolderId, MailboxId, SubscriptionId};
 use sync_core::schedule;
 
+use crate::remove::ERASE_AT_ONCE;
 use crate::session::{Session, advance_phase};
 use crate::trouble::Remedy;
 use crate::{Engine, Report, Trouble};
@@ -70,6 +71,7 @@ impl<T: Transport> Engine<T> {
                 let queued = session.queue_photos().await;
                 let result = result.and(queued);
                 let result = session.settle(result, receives).await;
+                let result = result.and(self.tidy_up_after(mailbox, &session.report).await);
                 (result, session.report)
             }
             Ok(None) => (self.forget(mailbox).await, Report::default()),
@@ -115,11 +117,18 @@ impl<T: Transport> Engine<T> {
         Ok(())
     }
 
-    /// A job for a mailbox that is not enrolled: its removal overtook the job. A timer may have been set by somebody
-    /// who overtook the removal.
+    /// A job for a mailbox that is not enrolled: its removal overtook the job. A contact or a timer may have been written
+    /// by somebody who was overtaken too: nobody else would ever look at it.
     async fn forget(&self, mailbox: &MailboxId) -> Result<(), Trouble> {
-        for kind in [TimerKind::Poll, TimerKind::Compare, TimerKind::Silence] {
-            self.store.clear_timer(mailbox, kind).await?;
+        while self.store.erase_leftovers(mailbox, ERASE_AT_ONCE).await?.more {}
+        Ok(())
+    }
+
+    /// A mailbox that was removed while its contacts were being written, by a worker that had taken over: what this one has
+    /// inserted since goes too.
+    async fn tidy_up_after(&self, mailbox: &MailboxId, report: &Report) -> Result<(), Trouble> {
+        if report.inserted > 0 && self.store.mailbox(mailbox).await?.is_none() {
+            self.forget(mailbox).await?;
         }
         Ok(())
     }

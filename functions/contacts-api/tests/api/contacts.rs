@@ -51,6 +51,7 @@ pub(crate) async fn mirror(
         superseded: Vec::new(),
         photo: None,
         photo_edit: None,
+        left: Vec::new(),
         request_hash: None,
     };
     api.store.put_contact(&contact, Expected::Absent).await.unwrap();

@@ -43,6 +43,7 @@ pub(crate) fn contact(name: &str, members: Value) -> Contact {
         superseded: Vec::new(),
         photo: None,
         photo_edit: None,
+        left: Vec::new(),
         request_hash: None,
     }
 }
@@ -63,6 +64,7 @@ pub(crate) fn edited(contact: &Contact, change: impl FnOnce(&mut Contact)) -> Co
         edited_at: at("06:30:00"),
         count: count + 1,
         urgency: Urgency::Now,
+        failed: None,
         hold: None,
     });
     edited.changed_by = Side::Platform;

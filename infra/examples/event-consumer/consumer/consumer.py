@@ -1,9 +1,11 @@
 """Keeps a copy of the contacts by their events, which come at least once and in any order.
 
 Knows two rules, and they are all that a consumer needs: an event whose version is not higher than that of the copy is
-dropped, and the versions of a removed mailbox's contacts are forgotten. docs/events has the reasons.
+dropped, unless it is more than an hour later, and the versions of a removed mailbox's contacts are forgotten. docs/events
+has the reasons.
 """
 
+import datetime
 import json
 import os
 import time
@@ -11,9 +13,10 @@ import time
 import boto3
 
 REMEMBER_DELETED = 30 * 24 * 3600  # seconds: far longer than an event can be late
+ANOTHER_LIFE = 3600  # seconds: versions may have begun again; within one life, writers' clocks differ by far less
 
 table = boto3.resource("dynamodb").Table(os.environ.get("COPY_TABLE", "copy"))
-NEWER = "attribute_not_exists(version) OR version < :version"
+NEWER = "attribute_not_exists(version) OR version < :version OR told_at < :another_life"
 
 
 def handler(event, _context):
@@ -31,8 +34,10 @@ def handler(event, _context):
 def take(event):
     """Brings the copy up to an event, unless it is there already."""
     data = event["data"]
-    condition = {"ConditionExpression": NEWER, "ExpressionAttributeValues": {":version": data["version"]}}
-    item = {"contact": data["contactId"], "mailbox": data["mailbox"], "version": data["version"]}
+    told_at = int(datetime.datetime.fromisoformat(event["time"]).timestamp())
+    values = {":version": data["version"], ":another_life": told_at - ANOTHER_LIFE}
+    condition = {"ConditionExpression": NEWER, "ExpressionAttributeValues": values}
+    item = {"contact": data["contactId"], "mailbox": data["mailbox"], "version": data["version"], "told_at": told_at}
     try:
         if event["type"] != "outlook-contact-sync.contact.deleted.v1":
             # Where `contact` is missing it was too large for an event: GET /v1/mailboxes/{mailbox}/contacts/{contact}.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use contact_store::{Contact, Expected, Page, Store, StoreError};
+use contact_store::{Contact, Expected, Page, Store, StoreError, TimerKind};
 use sync_core::ids::{FolderId, MailboxId};
 
-use crate::local::{CONTACTS, Local};
-use crate::{at, contact, contact_id, mailbox_id, tombstone_of};
+use crate::local::{CONTACTS, Local, STATE};
+use crate::{at, contact, contact_id, mailbox, mailbox_id, timer, tombstone_of};
 
 async fn put_new(store: &Store, contacts: impl IntoIterator<Item = Contact>) {
     for contact in contacts {
@@ -301,6 +301,29 @@ async fn ap25_a_mirror_is_erased_step_by_step_and_the_others_stay() {
     assert_eq!(steps, [30, 30, 10]);
     assert!(local.raw(CONTACTS, &ada).await.is_empty());
     assert_eq!(local.raw(CONTACTS, &mailbox_id("bob")).await.len(), 3);
+}
+
+#[tokio::test]
+async fn ap42_what_is_left_of_a_mailbox_is_erased_only_while_it_is_not_enrolled() {
+    let local = Local::start().await;
+    put_new(&local.store, (0..40).map(|number| contact("ada", number))).await;
+    put_new(&local.store, (0..3).map(|number| contact("bob", number))).await;
+    let ada = mailbox_id("ada");
+    let compare = timer("ada", TimerKind::Compare, at(500));
+    local.store.set_timer(&compare).await.unwrap();
+    let first = local.store.erase_leftovers(&ada, 30).await.unwrap();
+    assert_eq!((first.count, first.more), (30, true));
+    let second = local.store.erase_leftovers(&ada, 30).await.unwrap();
+    assert_eq!((second.count, second.more), (10, false));
+    assert!(local.raw(CONTACTS, &ada).await.is_empty());
+    assert!(local.raw(STATE, &ada).await.is_empty());
+    assert_eq!(local.raw(CONTACTS, &mailbox_id("bob")).await.len(), 3);
+
+    local.store.enrol(&mailbox("ada"), at(0)).await.unwrap();
+    put_new(&local.store, [contact("ada", 1)]).await;
+    let erased = local.store.erase_leftovers(&ada, 30).await.unwrap();
+    assert_eq!((erased.count, erased.more), (0, false));
+    assert_eq!(local.raw(CONTACTS, &ada).await.len(), 1);
 }
 
 #[tokio::test]

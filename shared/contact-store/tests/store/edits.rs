@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use sync_core::ids::FolderId;
-use sync_core::record::{Edit, Hold, Refusal, Urgency, Wish};
+use sync_core::record::{Edit, Failed, Hold, Refusal, Urgency, Wish};
 use sync_core::sighting::Document;
 
 use crate::documents::json;
@@ -63,7 +63,9 @@ async fn an_edit_comes_back_with_all_that_is_known_of_it() {
         let mut put = edited(contact("ada", number), at(5));
         put.rev = 1;
         put.extras = document(&json!({ "vCard": ["X-A:1"], "rating": 1.0 }));
-        put.superseded = vec![contact("ada", 77).outlook.unwrap().id];
+        let left = contact("ada", 77).outlook.unwrap();
+        put.superseded = vec![left.id.clone()];
+        put.left = vec![left];
         put.edit = put.edit.map(|edit| Edit {
             wish: Wish::Delete,
             base_folder: Some(FolderId::new("elsewhere")),
@@ -72,6 +74,7 @@ async fn an_edit_comes_back_with_all_that_is_known_of_it() {
                 .into(),
             count: 12,
             urgency: Urgency::Backfill,
+            failed: Some(Failed { times: 3, at: at(9) }),
             hold,
             ..edit
         });

@@ -141,6 +141,7 @@ fn contact(user: &str, number: usize) -> Contact {
         superseded: Vec::new(),
         photo: None,
         photo_edit: None,
+        left: Vec::new(),
         request_hash: None,
     }
 }
@@ -164,6 +165,7 @@ fn edited(contact: Contact, edited_at: Timestamp) -> Contact {
         edited_at,
         count: 1,
         urgency: Urgency::Now,
+        failed: None,
         hold: None,
     };
     Contact {

@@ -45,6 +45,10 @@ async fn filled(store: &Store) {
         urgent(4, Urgency::Now, at(9)),
         urgent(5, Urgency::Now, at(8)),
         held(6, at(1)),
+        Contact {
+            superseded: moved(8).superseded,
+            ..held(8, at(9))
+        },
         edited(contact("bob", 7), at(1)),
     ];
     for contact in contacts {
@@ -75,6 +79,7 @@ async fn ap28_single_edits_come_first_then_those_of_many_then_cleanups() {
         row(4, PendingKind::Now, 9),
         row(2, PendingKind::Backfill, 4),
         row(1, PendingKind::Cleanup, 1),
+        row(8, PendingKind::Cleanup, 9),
     ];
     assert_eq!(rows, expected);
 }

@@ -214,7 +214,7 @@ async fn a_create_that_comes_to_pass_after_its_answer_is_found() {
     assert_once(&scene, &ada, &known, &[], "its create was lost");
     // Only now does Graph carry out what it was asked for.
     let create = ContactWrite::Create {
-        folder: scene.folder_id(&ada, "Contacts"),
+        folder: Some(scene.folder_id(&ada, "Contacts")),
         members: json!({ "givenName": "Ada", "jobTitle": "Countess" })
             .as_object()
             .unwrap()
@@ -323,4 +323,44 @@ async fn a_move_keeps_the_contact_and_every_change_of_it_wherever_the_worker_die
     println!("{steps} deaths, {merged} changes merged, {logged} in the log");
     assert!(merged > 3 && logged > 3, "{steps} deaths: the story has no point");
     scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn the_first_contact_of_an_empty_mailbox_finds_its_folder_wherever_the_worker_died() {
+    let mut scene = Scene::new().await;
+    let mut settled = 0;
+    // After the first sync, and before it: an empty mailbox hides its default folder all the while.
+    for is_live in [true, false] {
+        let (mut steps, mut ended) = (1, false);
+        while !ended {
+            let when = format!("died at step {steps}, live: {is_live}");
+            let key = scene.user(&format!("Ada{steps}{is_live}"), 0, 0);
+            let ada = scene.enrol(&key).await;
+            if is_live {
+                scene.minutes(3).await;
+                scene.assert_phase(&ada, "live").await;
+            }
+            let id = scene.make(&ada, form(&when)).await;
+            let other = scene.make(&ada, form("Grace")).await;
+            scene.deliver_changes().await;
+            ended = work_for(&scene, steps).await;
+            scene
+                .patch(&ada, &other, json!({ "contact": { "jobTitle": "Admiral" } }))
+                .await;
+            scene.minutes(DECIDED_WITHIN).await;
+            assert_once(&scene, &ada, &[], &["Grace".to_owned(), when.clone()], &when);
+            assert_eq!(scene.item_of(&ada, "Grace")["jobTitle"], "Admiral", "{when}");
+            let folder = scene.folder_id(&ada, "Contacts");
+            assert_eq!(scene.shown(&ada, &id).await.1["folder"], folder, "{when}");
+            assert_eq!(scene.conflicts(&ada).await, Vec::<Value>::new(), "{when}");
+            scene.assert_arrived(&ada).await;
+            if ended {
+                scene.assert_at_rest(&ada).await;
+                settled += 1;
+            }
+            steps += 1 + steps / 4;
+        }
+        assert!(steps > 8, "{steps} deaths: the story has no point");
+    }
+    assert_eq!(settled, 2);
 }

@@ -181,3 +181,74 @@ async fn a_first_sync_with_contacts_of_the_platform_links_them_wherever_the_work
     }
     assert!(steps > 20, "{steps}: the story has no point");
 }
+
+#[tokio::test]
+async fn who_is_whom_does_not_hang_on_what_is_edited_while_they_are_linked() {
+    let mut scene = Scene::new().await;
+    let (mut steps, mut ended) = (1, false);
+    let mut one_of_two = 0;
+    while !ended {
+        let when = format!("edited at step {steps}");
+        let key = scene.user(&format!("Ada{steps}"), 0, 1);
+        let ada = enrolled(&scene, &key).await;
+        let items = in_outlook(&scene, &ada);
+        let of_goettingen = json!([{ "address": "sofia@stockholm.example" }]);
+        scene.edit(&ada, &items[5], json!({ "emailAddresses": of_goettingen }));
+        let twin = |name: &str| json!({ "externalId": name, "contact": { "givenName": name, "emailAddresses": of_goettingen } });
+        let mut forms = here();
+        forms.truncate(3);
+        forms.extend([twin("Sonja"), twin("Sofja")]);
+        let ids = scene.bulk(&ada, forms).await;
+        scene.seconds(30).await;
+        scene.ask(&ada, "resume").await;
+        let Some(batch) = scene.stack.work.poll() else {
+            panic!("{when}: no message");
+        };
+        let answer = {
+            let mut work = std::pin::pin!(scene.stack.work_on(&batch));
+            let first = crate::crash::live_for(steps, work.as_mut()).await;
+            ended = first.is_some();
+            // One that is to be linked, one of two that may be the same, and a newcomer with an address of the first.
+            for id in [&ids[1], &ids[4]] {
+                let office = json!({ "contact": { "officeLocation": when } });
+                scene.patch(&ada, id, office).await;
+            }
+            let newcomer = json!({ "externalId": "late", "contact": { "givenName": "Late", "emailAddresses": [{ "address": "ada@engines.example" }] } });
+            scene.make(&ada, newcomer).await;
+            match first {
+                Some(answer) => answer,
+                None => work.await,
+            }
+        };
+        scene.stack.work.finish(batch, Ok::<_, ()>(answer));
+        scene.minutes(15).await;
+        scene.assert_phase(&ada, "live").await;
+        let review = scene.waiting(&ada, "review").await;
+        for id in &ids[3..5] {
+            assert!(review.contains(id), "{when}: {review:?}");
+        }
+        assert_eq!(
+            scene.truth(&ada).contacts[&items[5]]["givenName"],
+            "Sofia",
+            "{when}"
+        );
+        let linked = scene.record(&ada, &items[0]).await.id.to_string();
+        if linked == ids[0] {
+            one_of_two += 1;
+        } else {
+            // It was there before Ada was linked: then a person is asked about both.
+            assert!(review.contains(&ids[0]), "{when}: {linked} {ids:?}");
+        }
+        assert_eq!(scene.record(&ada, &items[1]).await.id.as_str(), ids[1], "{when}");
+        for id in &review {
+            scene.decide(&ada, id, "discard", None).await;
+        }
+        scene.minutes(5).await;
+        scene.assert_arrived(&ada).await;
+        steps += 1 + steps / 4;
+    }
+    assert!(
+        one_of_two > 3 && steps > 20,
+        "{one_of_two} of {steps}: the story has no point"
+    );
+}

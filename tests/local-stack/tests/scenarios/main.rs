@@ -6,12 +6,14 @@
 mod crash;
 mod creates;
 mod delta_links;
+mod doubts;
 mod edits;
 mod errors;
 mod faults;
 mod first_sync;
 mod folders;
 mod forged;
+mod leavings;
 mod linking;
 mod matrix;
 mod photo_pushes;

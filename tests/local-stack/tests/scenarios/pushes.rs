@@ -359,3 +359,79 @@ async fn throttled_edits_come_when_they_are_told_to_and_single_ones_before_the_m
     scene.minutes(2).await;
     scene.assert_at_rest(&ada).await;
 }
+
+#[tokio::test]
+async fn an_edit_is_not_undone_by_an_earlier_one_whose_answer_was_lost() {
+    let faults = [
+        Fault::GatewayTimeout { committed: true },
+        Fault::Reset { committed: true },
+        Fault::Error {
+            status: 500,
+            code: "ErrorInternalServerError".to_owned(),
+            committed: true,
+        },
+    ];
+    for fault in faults {
+        let mut scene = Scene::new().await;
+        let ada = scene.settled("Ada", 4, 0).await;
+        let (item, id) = first_of(&scene, &ada).await;
+        let (mut steps, mut ended) = (1, false);
+        while !ended {
+            let when = format!("{fault:?}, edited at step {steps}");
+            let rule = Rule::new(fault.clone()).on(Operation::UpdateContact).times(1);
+            scene.world().add_fault(rule);
+            scene.patch(&ada, &id, title(&format!("{steps}, first"))).await;
+            scene.deliver_changes().await;
+            let Some(batch) = scene.stack.work.poll() else {
+                panic!("{when}: no message");
+            };
+            let answer = {
+                let mut work = std::pin::pin!(scene.stack.work_on(&batch));
+                let first = crate::crash::live_for(steps, work.as_mut()).await;
+                ended = first.is_some();
+                scene.patch(&ada, &id, title(&when)).await;
+                // Outlook carries out the first one in a later second.
+                scene.stack.ambient.advance(std::time::Duration::from_secs(2));
+                match first {
+                    Some(answer) => answer,
+                    None => work.await,
+                }
+            };
+            scene.stack.work.finish(batch, Ok::<_, ()>(answer));
+            scene.minutes(5).await;
+            assert_eq!(scene.truth(&ada).contacts[&item]["jobTitle"], when);
+            assert_eq!(scene.conflicts(&ada).await, Vec::<Value>::new(), "{when}");
+            scene.assert_arrived(&ada).await;
+            steps += 1;
+        }
+        assert!(steps > 6, "{steps} steps: the story has no point");
+        scene.world().clear_faults();
+        scene.assert_at_rest(&ada).await;
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_function_that_hangs_is_asked_once_in_a_run() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 6, 0).await;
+    scene.rule(&ada, json!({ "conflictPolicy": "custom" })).await;
+    let arn = scene.stack.aws.functions().put("hangs", |_| {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        None
+    });
+    let lambda = scene.stack.aws.lambda();
+    let patience = std::time::Duration::from_millis(100);
+    scene.stack.worker.engine.arbiter = Some(sync_engine::Arbiter::new(lambda, arn, patience));
+    let mirror = scene.mirror(&ada).await;
+    for contact in mirror.values() {
+        let item = contact.outlook.clone().unwrap().id;
+        scene.edit(&ada, item.as_str(), json!({ "jobTitle": "Countess" }));
+        scene.patch(&ada, contact.id.as_str(), title("Admiral")).await;
+    }
+    scene.minutes(SETTLED_WITHIN).await;
+    // The fallback has decided: the platform was later, or in the same second.
+    assert_eq!(scene.conflicts(&ada).await.len(), mirror.len());
+    assert_eq!(scene.stack.aws.functions().asked().len(), 1);
+    assert_eq!(scene.metric("ConflictFunctionFailures"), mirror.len() as u64);
+    scene.assert_at_rest(&ada).await;
+}

@@ -1,20 +1,21 @@
 //! Outlook refuses an edit, or all of them: that is told, and stops nobody else.
 
+use contact_store::Expected;
 use graph_sim::faults::{Fault, Rule};
 use graph_sim::{Health, Operation};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::Scene;
 
 /// A part of an id that is written in paths as it is.
-fn part(id: &str) -> &str {
+pub(crate) fn part(id: &str) -> &str {
     id.trim_end_matches('=')
         .rsplit(['-', '_', '+', '/'])
         .next()
         .unwrap_or(id)
 }
 
-fn refusal(code: &str, status: u16) -> Fault {
+pub(crate) fn refusal(code: &str, status: u16) -> Fault {
     Fault::Error {
         status,
         code: code.to_owned(),
@@ -224,4 +225,200 @@ async fn a_full_mailbox_gets_its_edits_when_there_is_room() {
     assert_eq!(scene.truth(&ada).contacts[&items[0]]["jobTitle"], "Countess");
     assert!(scene.in_outlook(&ada, "givenName").contains(&"Hopper".to_owned()));
     scene.assert_at_rest(&ada).await;
+}
+
+pub(crate) fn title(text: &str) -> Value {
+    json!({ "contact": { "jobTitle": text } })
+}
+
+#[tokio::test]
+async fn an_edit_that_always_fails_stops_nobody_and_is_refused_in_the_end() {
+    for operation in [
+        Operation::UpdateContact,
+        Operation::DeleteContact,
+        Operation::CreateContact,
+    ] {
+        let mut scene = Scene::new().await;
+        let ada = scene.settled("Ada", 8, 0).await;
+        let items = scene.contacts_in(&ada, "Contacts");
+        let mut ids = Vec::new();
+        for item in &items {
+            ids.push(scene.record(&ada, item).await.id.to_string());
+        }
+        let fault = Rule::new(refusal("ErrorInternalServerError", 500)).on(operation);
+        let is_create = operation == Operation::CreateContact;
+        let fault = if is_create {
+            fault
+        } else {
+            fault.with_target(part(&items[0]))
+        };
+        scene.world().add_fault(fault);
+        let poison = match operation {
+            Operation::CreateContact => {
+                scene
+                    .make(&ada, json!({ "contact": { "givenName": "Hopper" } }))
+                    .await
+            }
+            Operation::DeleteContact => {
+                scene.erase(&ada, &ids[0]).await;
+                ids[0].clone()
+            }
+            _ => {
+                scene.patch(&ada, &ids[0], title("Countess")).await;
+                ids[0].clone()
+            }
+        };
+        scene.seconds(1).await;
+        for id in &ids[1..5] {
+            scene.patch(&ada, id, title("Admiral")).await;
+        }
+        scene.erase(&ada, &ids[5]).await;
+        if !is_create {
+            scene
+                .make(&ada, json!({ "contact": { "givenName": "Grace" } }))
+                .await;
+        }
+        scene.minutes(3).await;
+        let truth = scene.truth(&ada).contacts;
+        for item in &items[1..5] {
+            assert_eq!(truth[item]["jobTitle"], "Admiral", "{operation:?}");
+        }
+        assert!(!truth.contains_key(&items[5]), "{operation:?}");
+        let names = scene.in_outlook(&ada, "givenName");
+        assert_eq!(names.contains(&"Grace".to_owned()), !is_create, "{operation:?}");
+        assert_eq!(scene.waits(&ada).await, 1, "{operation:?}");
+        assert_eq!(scene.waiting(&ada, "refused").await, Vec::<String>::new());
+        // It may pass: only after hours is it refused, with what Graph has said.
+        scene.hours(12).await;
+        assert_eq!(
+            scene.waiting(&ada, "refused").await,
+            std::slice::from_ref(&poison)
+        );
+        let held = scene.records(&ada).await.remove(&poison).unwrap();
+        let writes = scene.graph_writes();
+        scene.hours(3).await;
+        assert_eq!(scene.graph_writes(), writes, "{held:?}");
+        // Another edit, made while it rests, goes at once.
+        scene.world().clear_faults();
+        scene.decide(&ada, &poison, "retry", None).await;
+        scene.minutes(3).await;
+        match operation {
+            Operation::CreateContact => drop(scene.item_of(&ada, "Hopper")),
+            Operation::DeleteContact => assert!(!scene.truth(&ada).contacts.contains_key(&items[0])),
+            _ => assert_eq!(scene.truth(&ada).contacts[&items[0]]["jobTitle"], "Countess"),
+        }
+        scene.assert_at_rest(&ada).await;
+    }
+}
+
+#[tokio::test]
+async fn what_outlook_refuses_of_one_contact_or_one_kind_stops_no_other() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 8, 0).await;
+    let items = scene.contacts_in(&ada, "Contacts");
+    let mut ids = Vec::new();
+    for item in &items {
+        ids.push(scene.record(&ada, item).await.id.to_string());
+    }
+    // One contact is out of reach, and the mailbox is out of named properties: nobody can be created (facts 1.3).
+    let rule = Rule::new(refusal("ErrorAccessDenied", 403))
+        .on(Operation::UpdateContact)
+        .with_target(part(&items[0]));
+    scene.world().add_fault(rule);
+    let rule = Rule::new(refusal("ErrorQuotaExceeded", 507)).on(Operation::CreateContact);
+    scene.world().add_fault(rule);
+    scene
+        .make(&ada, json!({ "contact": { "givenName": "Hopper" } }))
+        .await;
+    scene.seconds(1).await;
+    scene.patch(&ada, &ids[0], title("Countess")).await;
+    scene.seconds(1).await;
+    for id in &ids[1..5] {
+        scene.patch(&ada, id, title("Admiral")).await;
+    }
+    scene.erase(&ada, &ids[5]).await;
+    scene.minutes(3).await;
+    let truth = scene.truth(&ada).contacts;
+    for item in &items[1..5] {
+        assert_eq!(truth[item]["jobTitle"], "Admiral");
+    }
+    assert!(!truth.contains_key(&items[5]));
+    assert_eq!(scene.waits(&ada).await, 2);
+    let state = scene.state(&ada).await;
+    assert_eq!(state["phase"], "live");
+    assert!(!state["lastError"].is_null(), "{state}");
+    scene.world().clear_faults();
+    scene.minutes(75).await;
+    assert_eq!(scene.truth(&ada).contacts[&items[0]]["jobTitle"], "Countess");
+    drop(scene.item_of(&ada, "Hopper"));
+    scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn a_full_mailbox_still_deletes() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 4, 0).await;
+    let items = scene.contacts_in(&ada, "Contacts");
+    let id = scene.record(&ada, &items[0]).await.id.to_string();
+    scene.world().set_health(&ada.key, Health::Full);
+    scene
+        .make(&ada, json!({ "contact": { "givenName": "Hopper" } }))
+        .await;
+    scene.seconds(1).await;
+    scene.erase(&ada, &id).await;
+    scene.minutes(3).await;
+    assert!(!scene.truth(&ada).contacts.contains_key(&items[0]));
+    scene.world().set_health(&ada.key, Health::Live);
+    scene.minutes(75).await;
+    drop(scene.item_of(&ada, "Hopper"));
+    scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn a_contact_as_large_as_can_be_is_held_like_any_other() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 4, 0).await;
+    let items = scene.contacts_in(&ada, "Contacts");
+    let mut ids = Vec::new();
+    for item in &items {
+        ids.push(scene.record(&ada, item).await.id.to_string());
+    }
+    scene.ask(&ada, "pause").await;
+    scene.minutes(1).await;
+    scene.patch(&ada, &ids[0], title("Countess")).await;
+    // What only the mirror keeps is never left out for its size.
+    let (mut fits, mut does_not) = (300_000, 420_000);
+    while does_not - fits > 1 {
+        let length = usize::midpoint(fits, does_not);
+        let mut large = scene.records(&ada).await.remove(&ids[0]).unwrap();
+        large.extras.insert("vCard".to_owned(), "x".repeat(length).into());
+        let put = scene.stack.store.put_contact(&large, Expected::Rev(large.rev));
+        *(if put.await.is_ok() {
+            &mut fits
+        } else {
+            &mut does_not
+        }) = length;
+    }
+    assert!(fits > 395_000, "{fits}: the story has no point");
+    let rule = Rule::new(refusal("ErrorInvalidProperty", 400))
+        .on(Operation::UpdateContact)
+        .with_target(part(&items[0]));
+    scene.world().add_fault(rule);
+    for id in &ids[1..] {
+        scene.patch(&ada, id, title("Admiral")).await;
+    }
+    scene.ask(&ada, "resume").await;
+    scene.minutes(4).await;
+    assert_eq!(
+        scene.waiting(&ada, "refused").await,
+        std::slice::from_ref(&ids[0])
+    );
+    for item in &items[1..] {
+        assert_eq!(scene.truth(&ada).contacts[item]["jobTitle"], "Admiral");
+    }
+    assert_eq!(scene.waits(&ada).await, 1);
+    scene.world().clear_faults();
+    scene.decide(&ada, &ids[0], "discard", None).await;
+    scene.minutes(3).await;
+    assert_eq!(scene.waits(&ada).await, 0);
 }
