@@ -133,9 +133,8 @@ fn of_remains(contact: &Contact) -> Option<Place> {
     let has_items = !contact.superseded.is_empty();
     match &contact.edit {
         Some(edit) if edit.hold.is_some() && has_items => Some((PendingKind::Cleanup, edit.edited_at)),
-        Some(_) => None,
         None if has_items || contact.has_left_photo() => Some((PendingKind::Cleanup, contact.changed_at)),
-        None => None,
+        Some(_) | None => None,
     }
 }
 

@@ -59,7 +59,7 @@ async fn filled(store: &Store) {
 #[tokio::test]
 async fn ap28_single_edits_come_first_then_those_of_many_then_cleanups() {
     let local = Local::start().await;
-    filled(&local.store).await;
+    Box::pin(filled(&local.store)).await;
     let (mut rows, mut after) = (Vec::new(), None);
     loop {
         let page = local
@@ -87,7 +87,7 @@ async fn ap28_single_edits_come_first_then_those_of_many_then_cleanups() {
 #[tokio::test]
 async fn ap28_what_outlook_has_been_told_is_pending_no_longer() {
     let local = Local::start().await;
-    filled(&local.store).await;
+    Box::pin(filled(&local.store)).await;
     let done = Contact {
         edit: None,
         ..urgent(5, Urgency::Now, at(8))
@@ -100,7 +100,7 @@ async fn ap28_what_outlook_has_been_told_is_pending_no_longer() {
 #[tokio::test]
 async fn ap29_what_waits_for_a_person_is_listed_by_itself() {
     let local = Local::start().await;
-    filled(&local.store).await;
+    Box::pin(filled(&local.store)).await;
     let page = local.store.held(&mailbox_id("ada"), None, 10).await.unwrap();
     assert_eq!(
         page.items,
@@ -118,7 +118,7 @@ async fn ap29_what_waits_for_a_person_is_listed_by_itself() {
 #[tokio::test]
 async fn ap30_pending_contacts_are_counted_by_kind() {
     let local = Local::start().await;
-    filled(&local.store).await;
+    Box::pin(filled(&local.store)).await;
     let count = local.store.pending_count(&mailbox_id("ada")).await.unwrap();
     let expected = PendingCount {
         now: 2,
