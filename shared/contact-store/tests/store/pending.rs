@@ -123,7 +123,7 @@ async fn ap30_pending_contacts_are_counted_by_kind() {
     let expected = PendingCount {
         now: 2,
         backfill: 1,
-        cleanup: 1,
+        cleanup: 2,
         held: 2,
     };
     assert_eq!(count, expected);
