@@ -117,7 +117,7 @@ impl SyncState {
     }
 }
 
-/// What Microsoft Graph said when it refused an edit.
+/// What Microsoft Graph said when it refused an edit. `folderNotSynced` and `photoMissing` are said by the sync itself.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Refusal)]

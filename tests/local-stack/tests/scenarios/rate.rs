@@ -115,7 +115,7 @@ async fn a_large_import_survives_workers_that_die_and_shows_how_far_it_is() {
         scene.stack.propagate_from(&stream, batch).await;
     }
     let mut waits = vec![u64::try_from(CONTACTS).unwrap()];
-    for death in 0..6 {
+    for death in 0..4 {
         assert!(
             !work_for(&scene, 60 + 37 * death).await,
             "{waits:?}: it has not died"
