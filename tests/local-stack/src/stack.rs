@@ -100,9 +100,19 @@ struct FirstDue {
 impl LocalStack {
     /// Starts the bundle against a world. The world gets the app's registration; tenants and mailboxes are the
     /// caller's.
-    pub async fn start(ambient: Ambient, mut world: World, settings: Settings) -> anyhow::Result<Self> {
-        world.add_app(APP, APP_SECRET);
+    pub async fn start(ambient: Ambient, world: World, settings: Settings) -> anyhow::Result<Self> {
         let aws = LocalAws::start(ambient.clone()).await?;
+        Self::upon(aws, ambient, world, settings).await
+    }
+
+    /// The same on an AWS that is there already.
+    pub async fn upon(
+        aws: LocalAws,
+        ambient: Ambient,
+        mut world: World,
+        settings: Settings,
+    ) -> anyhow::Result<Self> {
+        world.add_app(APP, APP_SECRET);
         let key = aws.secrets().put(
             CLIENT_STATE_SECRET,
             r#"{"current":"0123456789abcdef0123456789abcdef","previous":""}"#,
@@ -318,11 +328,12 @@ impl LocalStack {
         Ok(first_due.at.is_some_and(|at| at <= self.ambient.now()))
     }
 
+    /// The first due time in the state table, past ones included.
     #[expect(
         clippy::disallowed_methods,
         reason = "it looks at all shards of the index at once"
     )]
-    async fn first_due_item(&self) -> anyhow::Result<Option<Timestamp>> {
+    pub async fn first_due_item(&self) -> anyhow::Result<Option<Timestamp>> {
         let scan = self
             .aws
             .dynamodb()
