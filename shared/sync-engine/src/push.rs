@@ -82,6 +82,10 @@ impl<T: Transport> Session<'_, T> {
             named: named.clone(),
             ..Course::default()
         };
+        // The contact that was created last may have shown it. What lies in a folder that nobody knows counts as gone.
+        if self.lacks_default() {
+            self.list_folders().await?;
+        }
         let pushed = match self.recover(SETTLES_WITHIN).await {
             Ok(Progress::Complete) => self.push_all(&mut course).await,
             other => other,
@@ -270,8 +274,12 @@ impl<T: Transport> Session<'_, T> {
             .map(|(sending, _)| sending.contact.id.clone())
             .collect();
         self.confirm(written).await?;
+        let was_first = !carried_out.is_empty() && self.lacks_default();
         for id in carried_out {
             self.doubtful.remove(&id);
+        }
+        if was_first {
+            self.list_folders().await?;
         }
         self.verify(looks).await?;
         end.map_or(Ok(()), |error| Err(error.into()))
@@ -341,7 +349,7 @@ impl<T: Transport> Session<'_, T> {
         let id = || item.map(|item| item.id.as_str().to_owned());
         Some(match step {
             Step::Create(members) | Step::Move(members) => ContactWrite::Create {
-                folder: self.real_folder(&contact.folder).as_str().to_owned(),
+                folder: named(self.real_folder(&contact.folder)).map(str::to_owned),
                 members: members.clone(),
                 stamp: contact.id.as_str().to_owned(),
             },
@@ -370,6 +378,11 @@ impl<T: Transport> Session<'_, T> {
         default.map_or(folder, |it| &it.id)
     }
 
+    /// Nobody knows the default folder's id yet: an empty mailbox hides it (facts 3).
+    fn lacks_default(&self) -> bool {
+        !self.folders.values().any(|folder| folder.is_default)
+    }
+
     /// Graph refuses the edit for good: it waits for a person, and holds nobody up.
     async fn park(&mut self, contact: &Contact, error: &GraphError) -> Result<(), Trouble> {
         let mut parked = contact.clone();
@@ -390,6 +403,12 @@ impl<T: Transport> Session<'_, T> {
             .await?;
         Ok(())
     }
+}
+
+/// The folder as Graph is told it; `None` for the stand-in of the default folder, which Graph finds by itself.
+pub(crate) fn named(folder: &FolderId) -> Option<&str> {
+    let name = folder.as_str();
+    (name != UNLISTED_DEFAULT).then_some(name)
 }
 
 /// Whether a look was taken.

@@ -16,6 +16,7 @@ use sync_core::sighting::Source;
 
 use crate::Trouble;
 use crate::convert::Shown;
+use crate::push::named;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -45,7 +46,7 @@ impl<T: Transport> Session<'_, T> {
         let searches: Vec<StampSearch<'_>> = places
             .iter()
             .map(|(contact, folder)| StampSearch {
-                folder: folder.as_str(),
+                folder: named(folder),
                 stamp: contact.id.as_str(),
             })
             .collect();

@@ -91,6 +91,7 @@ impl<T: Transport> Probe<T> {
     }
 
     async fn all_are_found(&self, folder: &str, stamps: &[String], made: &[Contact]) -> Result<()> {
+        let folder = Some(folder);
         let searches: Vec<StampSearch<'_>> =
             stamps.iter().map(|stamp| StampSearch { folder, stamp }).collect();
         let (times, pause) = PATIENCE;
@@ -193,7 +194,7 @@ fn object(members: &Value) -> Map<String, Value> {
 
 fn create(folder: &str, stamp: &str, members: &Value) -> ContactWrite {
     ContactWrite::Create {
-        folder: folder.to_owned(),
+        folder: Some(folder.to_owned()),
         members: object(members),
         stamp: stamp.to_owned(),
     }

@@ -14,8 +14,8 @@ use crate::transport::Transport;
 /// A stamp to look for. Lists show one folder only, so the folder that the contact was created in is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StampSearch<'a> {
-    /// Where it was created.
-    pub folder: &'a str,
+    /// Where it was created; `None`: in the default folder.
+    pub folder: Option<&'a str>,
     /// What it was stamped with.
     pub stamp: &'a str,
 }
@@ -55,7 +55,7 @@ impl<T: Transport> MailboxClient<'_, T> {
         const OPERATION: &str = "contact.find_by_stamp";
         let failed = |kind| GraphError::new(kind, OPERATION);
         let request = |search: &StampSearch<'_>| {
-            BatchRequest::get(&self.contacts_path(Some(search.folder)), Subject::Folder)
+            BatchRequest::get(&self.contacts_path(search.folder), Subject::Folder)
                 .map(|request| request.query(stamp::find(search.stamp)))
                 .map_err(|error| failed(ErrorKind::Permanent).because(error))
         };

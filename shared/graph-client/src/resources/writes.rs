@@ -27,8 +27,8 @@ const ROOM: Duration = Duration::from_secs(5);
 pub enum ContactWrite {
     /// A new contact.
     Create {
-        /// The folder it goes to.
-        folder: String,
+        /// The folder it goes to; `None`: the default folder.
+        folder: Option<String>,
         /// Its members.
         members: Map<String, Value>,
         /// What it can be found by afterwards: [`MailboxClient::contacts_by_stamp`].
@@ -169,7 +169,7 @@ impl<T: Transport> MailboxClient<'_, T> {
             } => {
                 let mut members = members.clone();
                 stamp::put(&mut members, stamp);
-                let path = self.contacts_path(Some(folder));
+                let path = self.contacts_path(folder.as_deref());
                 BatchRequest::new(Method::POST, &path, Subject::Folder, Repeat::Unsafe)
                     .map(|item| item.body(Value::Object(members)))
             }

@@ -30,7 +30,10 @@ async fn search(
 ) -> Vec<Result<Vec<Contact>, GraphError>> {
     let searches: Vec<_> = stamps
         .iter()
-        .map(|stamp| StampSearch { folder: "F", stamp })
+        .map(|stamp| StampSearch {
+            folder: Some("F"),
+            stamp,
+        })
         .collect();
     client.mailbox("t", "u").contacts_by_stamp(&searches).await
 }

@@ -16,7 +16,7 @@ fn members(value: &Value) -> Map<String, Value> {
 
 fn create(stamp: &str) -> ContactWrite {
     ContactWrite::Create {
-        folder: "F=".to_owned(),
+        folder: Some("F=".to_owned()),
         members: members(&json!({ "displayName": "Ada" })),
         stamp: stamp.to_owned(),
     }

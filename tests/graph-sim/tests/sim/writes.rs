@@ -77,7 +77,7 @@ impl Stage {
 
     fn create(&self, stamp: &str, members: &Value) -> ContactWrite {
         ContactWrite::Create {
-            folder: self.folder.clone(),
+            folder: Some(self.folder.clone()),
             members: object(members),
             stamp: stamp.to_owned(),
         }
@@ -94,7 +94,7 @@ impl Stage {
 
     async fn found(&self, stamp: &str) -> Vec<Contact> {
         let search = StampSearch {
-            folder: &self.folder,
+            folder: Some(&self.folder),
             stamp,
         };
         self.mailbox()
@@ -262,7 +262,7 @@ async fn what_was_certainly_not_carried_out_says_so() {
     let unknown = stage.create("c", &json!({ "shoeSize": 43 }));
     let read_only = stage.create("d", &json!({ "changeKey": "K" }));
     let nowhere = ContactWrite::Create {
-        folder: stage.folder.replace('A', "B"),
+        folder: Some(stage.folder.replace('A', "B")),
         members: Map::new(),
         stamp: "e".to_owned(),
     };

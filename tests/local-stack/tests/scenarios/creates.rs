@@ -214,7 +214,7 @@ async fn a_create_that_comes_to_pass_after_its_answer_is_found() {
     assert_once(&scene, &ada, &known, &[], "its create was lost");
     // Only now does Graph carry out what it was asked for.
     let create = ContactWrite::Create {
-        folder: scene.folder_id(&ada, "Contacts"),
+        folder: Some(scene.folder_id(&ada, "Contacts")),
         members: json!({ "givenName": "Ada", "jobTitle": "Countess" })
             .as_object()
             .unwrap()
@@ -322,5 +322,33 @@ async fn a_move_keeps_the_contact_and_every_change_of_it_wherever_the_worker_die
     }
     println!("{steps} deaths, {merged} changes merged, {logged} in the log");
     assert!(merged > 3 && logged > 3, "{steps} deaths: the story has no point");
+    scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn the_first_contacts_of_an_empty_mailbox_are_made_although_its_folder_is_hidden() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 0, 0).await;
+    let (mut known, mut steps, mut ended) = (Vec::new(), 1, false);
+    while !ended {
+        let when = format!("died at step {steps}");
+        let id = scene.make(&ada, form(&when)).await;
+        scene.deliver_changes().await;
+        ended = work_for(&scene, steps).await;
+        let patch = json!({ "contact": { "jobTitle": "Admiral" } });
+        scene.patch(&ada, &id, patch).await;
+        scene.minutes(DECIDED_WITHIN).await;
+        assert_once(&scene, &ada, &[], std::slice::from_ref(&when), &when);
+        assert_eq!(scene.item_of(&ada, &when)["jobTitle"], "Admiral", "{when}");
+        scene.assert_arrived(&ada).await;
+        known.push(when);
+        steps += 3;
+        // The next one is the first one of another mailbox.
+        if !ended {
+            scene = Scene::new().await;
+            scene.settled("Ada", 0, 0).await;
+        }
+    }
+    println!("{} deaths", known.len());
     scene.assert_at_rest(&ada).await;
 }
