@@ -76,7 +76,7 @@ fn played(plan: Plan, cuts: &Cuts, figures: &mut Figures, aloud: bool) -> anyhow
     let mut run = Run::new(&scene, &mut history, figures, aloud);
     run.steps(cuts)?;
     run.wind_up()?;
-    checks::calm_down(&mut scene)?;
+    checks::calm_down(&mut scene, &history, figures)?;
     checks::all(&mut scene, &history, figures)?;
     Ok(scene.tap.trace())
 }

@@ -124,6 +124,13 @@ impl Run<'_> {
         let Some((id, contact, document)) = self.one(truth, dice) else {
             return Ok(());
         };
+        // What the mirror doesn't know as this contact's item, it can't know to be deleted: an item whose create was not
+        // answered yet, or that the contact is about to leave.
+        let mirror = self.scene.mirror(&self.scene.people[index])?;
+        let is_known = mirror.values().any(|known| {
+            let item = known.outlook.as_ref();
+            item.is_some_and(|item| item.id.as_str() == id)
+        });
         let purge = dice.u8(0..3) == 0;
         self.does(index, Edit::DeleteContact { id: id.clone(), purge })?;
         if !purge {
@@ -132,7 +139,8 @@ impl Run<'_> {
         let deed = Deed::Delete {
             seen: seen(&document, None),
         };
-        self.history.enter(Author::Outlook, contact, deed, Told::Done);
+        let told = if is_known { Told::Done } else { Told::Nothing };
+        self.history.enter(Author::Outlook, contact, deed, told);
         Ok(())
     }
 

@@ -169,7 +169,8 @@ impl Plan {
             .map(|_| (dice.usize(0..9), dice.usize(0..3)))
             .collect();
         let page_size = if short { dice.u32(1..5) } else { 100 };
-        let life = dice.u64(2..20);
+        // Graph's client begins no write in the last seconds of a life, and half of a short one is its reserve.
+        let life = dice.u64(15..40);
         let worker_life = Duration::from_secs(if short { life } else { 120 });
         let settings = settings(&mut dice);
         let graph = graph(&mut dice, seed, &faults);

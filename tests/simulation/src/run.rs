@@ -15,6 +15,7 @@ use fastrand::Rng;
 use graph_sim::faults::{Fault as GraphFault, NoticeFault, NoticeRule, Rule};
 use graph_sim::{DeadToken, Lifecycle, Operation};
 use jiff::Timestamp;
+use local_stack::{Due, RENEW, RESYNC};
 use local_stack::aws::{Batch, LocalStream, PutFault, SendFault, StreamBatch};
 use renew_subscriptions::Trigger;
 use resync_mailboxes::Task;
@@ -69,8 +70,8 @@ pub(crate) struct Run<'s> {
     under_way: Vec<Activity<'s>>,
     next_renewal: Timestamp,
     next_resync: Timestamp,
-    /// The first due time of all, as it was after so many writes.
-    first_due: Option<(u64, Option<Timestamp>)>,
+    /// What the schedules would find, as it was after so many writes.
+    first_due: Option<(u64, Due)>,
     requests_told: usize,
     aloud: bool,
 }
@@ -271,12 +272,11 @@ impl<'s> Run<'s> {
         // Ticks that would find nothing are left out: each is of some fifty queries.
         let writes = self.scene.tap.writes();
         if self.first_due.is_none_or(|(then, _)| then != writes) {
-            self.first_due = Some((writes, self.scene.look(stack.first_due_item())??));
+            self.first_due = Some((writes, self.scene.look(stack.first_due())??));
         }
-        if self.first_due.and_then(|(_, at)| at).is_none_or(|at| at > now) {
-            return Ok(false);
-        }
-        if self.next_resync <= now {
+        let finds = |schedule: &str| self.first_due.is_some_and(|(_, due)| due.has(schedule, now));
+        let (renews, polls) = (finds(RENEW), finds(RESYNC));
+        if polls && self.next_resync <= now {
             self.next_resync = ambient::add(now, RESYNC_EVERY);
             let future = async move {
                 // A tick that fails is made up for by the next one.
@@ -286,7 +286,7 @@ impl<'s> Run<'s> {
             self.add("resync-mailboxes", Box::pin(future), What::Tick);
             return Ok(true);
         }
-        if self.next_renewal <= now {
+        if renews && self.next_renewal <= now {
             self.next_renewal = ambient::add(now, RENEW_EVERY);
             let trigger = serde_json::from_str(r#"{"task":"renew"}"#)?;
             let future = async move {
