@@ -107,7 +107,11 @@ pub struct Due {
 impl Due {
     /// Whether a schedule would find something at a moment.
     pub fn has(self, schedule: &str, now: Timestamp) -> bool {
-        let first = if schedule == RENEW { self.renewals } else { self.timers };
+        let first = if schedule == RENEW {
+            self.renewals
+        } else {
+            self.timers
+        };
         first.is_some_and(|at| at <= now)
     }
 }

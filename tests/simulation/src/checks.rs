@@ -68,11 +68,7 @@ const ACTIONS: [&str; 7] = [
 const GRAPH_REQUESTS: (u64, u64) = (200, 4_000);
 
 /// Time passes without faults, until both sides have come to rest or had all the time that they may need.
-pub(crate) fn calm_down(
-    scene: &mut Scene,
-    history: &History,
-    figures: &mut Figures,
-) -> anyhow::Result<()> {
+pub(crate) fn calm_down(scene: &mut Scene, history: &History, figures: &mut Figures) -> anyhow::Result<()> {
     for person in scene.people.clone() {
         ask(scene, &person, "resume")?;
     }
@@ -146,7 +142,9 @@ fn at_rest(scene: &Scene, history: &History) -> anyhow::Result<anyhow::Result<()
     }
     // Notifications of subscriptions that nobody knows any more may wait: Graph keeps them until their authorization ends.
     let idle = stack.contact_changes.is_idle() && stack.mailbox_changes.is_idle();
-    Ok(require(REST, idle, || "a stream is not read to its end".to_owned()))
+    Ok(require(REST, idle, || {
+        "a stream is not read to its end".to_owned()
+    }))
 }
 
 /// A known gap, that is kept out of the way until it is closed: a person restores an item whose contact has been created
@@ -276,7 +274,9 @@ fn who_is_there(index: usize, last: &Last, history: &History) -> anyhow::Result<
         // A person's delete that meets a platform's move at the same moment may give way without an entry: the old item is
         // gone either way.
         let moved = entries.iter().any(|entry| {
-            matches!(entry.deed, Deed::Move) && entry.author == Author::Platform && entry.told != Told::Refused
+            matches!(entry.deed, Deed::Move)
+                && entry.author == Author::Platform
+                && entry.told != Told::Refused
         });
         require(
             GONE,
@@ -403,7 +403,13 @@ fn manners(scene: &Scene) -> anyhow::Result<()> {
     let (_, leaked) = scene.stack.transport.strangers();
     require(MANNERS, leaked == 0, || "a token has gone elsewhere".to_owned())?;
     let letters = scene.stack.work.dead_letters().len() + scene.stack.lifecycle.dead_letters().len();
-    let faults = [Fault::Deaths, Fault::Doubled, Fault::Overlap, Fault::Database, Fault::Queues];
+    let faults = [
+        Fault::Deaths,
+        Fault::Doubled,
+        Fault::Overlap,
+        Fault::Database,
+        Fault::Queues,
+    ];
     let excused = faults.into_iter().any(|fault| scene.has(fault));
     require(LETTERS, letters == 0 || excused, || format!("{letters}"))
 }
@@ -422,7 +428,9 @@ fn bounded(scene: &Scene, figures: &mut Figures) -> anyhow::Result<()> {
     *figures.entry("requests to DynamoDB broken").or_default() += scene.tap.struck();
     let (each, beside) = GRAPH_REQUESTS;
     let most = beside + each * u64::from(scene.plan.steps);
-    require(BOUNDED, graph <= most, || format!("{graph} requests to Graph, {most} are allowed"))
+    require(BOUNDED, graph <= most, || {
+        format!("{graph} requests to Graph, {most} are allowed")
+    })
 }
 
 /// What may not be spent where nothing has changed.
@@ -440,10 +448,16 @@ fn spent(scene: &Scene) -> anyhow::Result<(u64, u64, usize)> {
         .sum();
     let mut revs = 0;
     for person in &scene.people {
-        revs += scene.mirror(person)?.values().map(|contact| contact.rev).sum::<u64>();
+        revs += scene
+            .mirror(person)?
+            .values()
+            .map(|contact| contact.rev)
+            .sum::<u64>();
     }
     let events = scene.stack.bus.events();
-    let events = events.iter().filter(|event| event.detail_type.starts_with("contact."));
+    let events = events
+        .iter()
+        .filter(|event| event.detail_type.starts_with("contact."));
     Ok((writes, revs, events.count()))
 }
 

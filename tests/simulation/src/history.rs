@@ -11,7 +11,13 @@ use serde_json::Value;
 /// The member by which a contact is known on both sides. Nobody edits it.
 pub(crate) const MARK: &str = "assistantName";
 /// The members that are edited: each one text.
-pub(crate) const TEXTS: [&str; 5] = ["jobTitle", "department", "officeLocation", "manager", "profession"];
+pub(crate) const TEXTS: [&str; 5] = [
+    "jobTitle",
+    "department",
+    "officeLocation",
+    "manager",
+    "profession",
+];
 /// A list that is edited element by element.
 pub(crate) const LIST: &str = "categories";
 
@@ -120,7 +126,12 @@ impl History {
     }
 
     /// While an edit is under way, its author may come to write over what is there now.
-    pub(crate) fn see(&mut self, entry: usize, document: &serde_json::Map<String, Value>, members: &[String]) {
+    pub(crate) fn see(
+        &mut self,
+        entry: usize,
+        document: &serde_json::Map<String, Value>,
+        members: &[String],
+    ) {
         match &mut self.entries[entry].deed {
             Deed::Edit { over, .. } => over.extend(seen(document, Some(members))),
             Deed::Delete { seen: all } => all.extend(seen(document, None)),

@@ -65,7 +65,9 @@ pub fn simulate(seed: u64, cuts: &Cuts, aloud: bool) -> Outcome {
 }
 
 fn played(plan: Plan, cuts: &Cuts, figures: &mut Figures, aloud: bool) -> anyhow::Result<u64> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
     // The SDK asks for a timer although nothing here waits for it.
     let _inside = runtime.enter();
     let mut history = History::default();

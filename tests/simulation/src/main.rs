@@ -74,7 +74,11 @@ fn main() -> ExitCode {
         Some(seed) => one(seed, &cuts, &arguments),
         None => many(&arguments, &cuts),
     };
-    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn names() -> String {

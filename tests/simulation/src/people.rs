@@ -10,8 +10,8 @@ use graph_sim::{Edit, Snapshot};
 use serde_json::{Map, Value, json};
 
 use crate::history::{Author, Deed, LIST, MARK, TEXTS, Told, seen};
-use crate::run::Run;
 use crate::platform::Call;
+use crate::run::Run;
 
 /// What is remembered of a run, for who wants to take something back.
 #[derive(Default)]
@@ -55,7 +55,10 @@ impl Run<'_> {
         let mut members = Map::new();
         members.insert(MARK.to_owned(), mark.as_str().into());
         members.insert("givenName".to_owned(), mark.into());
-        members.insert(TEXTS[dice.usize(0..TEXTS.len())].to_owned(), value.as_str().into());
+        members.insert(
+            TEXTS[dice.usize(0..TEXTS.len())].to_owned(),
+            value.as_str().into(),
+        );
         let folder = Some(pick(truth.folders.keys(), dice).context("no folder")?.clone());
         self.does(index, Edit::CreateContact { folder, members })?;
         let deed = Deed::Create(vec![value]);
@@ -132,7 +135,13 @@ impl Run<'_> {
             item.is_some_and(|item| item.id.as_str() == id)
         });
         let purge = dice.u8(0..3) == 0;
-        self.does(index, Edit::DeleteContact { id: id.clone(), purge })?;
+        self.does(
+            index,
+            Edit::DeleteContact {
+                id: id.clone(),
+                purge,
+            },
+        )?;
         if !purge {
             self.memory.deleted.entry(index).or_default().push((id, contact));
         }
@@ -150,7 +159,8 @@ impl Run<'_> {
         };
         let folder = Some(pick(truth.folders.keys(), dice).context("no folder")?.clone());
         self.does(index, Edit::MoveContact { id, folder })?;
-        self.history.enter(Author::Outlook, contact, Deed::Move, Told::Done);
+        self.history
+            .enter(Author::Outlook, contact, Deed::Move, Told::Done);
         Ok(())
     }
 
@@ -161,7 +171,8 @@ impl Run<'_> {
         }
         let (id, contact) = deleted.swap_remove(dice.usize(0..deleted.len()));
         self.does(index, Edit::MoveContact { id, folder: None })?;
-        self.history.enter(Author::Outlook, contact, Deed::Restore, Told::Done);
+        self.history
+            .enter(Author::Outlook, contact, Deed::Restore, Told::Done);
         Ok(())
     }
 
@@ -170,7 +181,9 @@ impl Run<'_> {
         let name = format!("New {}", self.memory.folders);
         let own = truth.folders.iter().filter(|(_, folder)| !folder.is_default);
         match pick(own, dice) {
-            Some((id, _)) if dice.bool() => drop(self.does(index, Edit::RenameFolder { id: id.clone(), name })?),
+            Some((id, _)) if dice.bool() => {
+                drop(self.does(index, Edit::RenameFolder { id: id.clone(), name })?)
+            }
             Some(_) | None if truth.folders.len() < 4 => {
                 drop(self.does(index, Edit::CreateFolder { parent: None, name })?);
             }
@@ -188,4 +201,3 @@ pub(crate) fn pick<I: Iterator>(items: I, dice: &mut Rng) -> Option<I::Item> {
     let index = dice.usize(0..all.len());
     all.into_iter().nth(index)
 }
-

@@ -201,7 +201,14 @@ impl Run<'_> {
             let value = changes.get(*name).or_else(|| document.get(*name));
             if let Some(value) = value.filter(|value| !value.is_null()) {
                 members.insert((*name).to_owned(), value.clone());
-                keeps.extend(value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+                keeps.extend(
+                    value
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned),
+                );
             }
         }
         let deed = Deed::Edit {
@@ -212,7 +219,11 @@ impl Run<'_> {
         let mut call = Call::of(self.scene, index, "PUT", &format!("/contacts/{id}"));
         call.headers.push(Self::if_match(version, dice));
         // What is written again as it was is no loss, unless it was written over meanwhile: then it is the author's wish.
-        let names = TEXTS.iter().chain([&LIST]).map(|name| (*name).to_owned()).collect();
+        let names = TEXTS
+            .iter()
+            .chain([&LIST])
+            .map(|name| (*name).to_owned())
+            .collect();
         call.body = Some(json!({ "contact": members }));
         call.entries = vec![entry];
         call.about = Some((self.scene.people[index].id.clone(), id, names, keeps));
@@ -269,7 +280,9 @@ impl Run<'_> {
     fn settles(&mut self, index: usize, dice: &mut Rng) -> anyhow::Result<()> {
         let person = self.scene.people[index].clone();
         let conflicts = self.scene.conflicts(&person)?;
-        let open = conflicts.into_iter().filter(|conflict| conflict.settled.is_none());
+        let open = conflicts
+            .into_iter()
+            .filter(|conflict| conflict.settled.is_none());
         let Some(conflict) = pick(open, dice) else {
             return Ok(());
         };
@@ -312,9 +325,13 @@ impl Run<'_> {
         };
         if call.path.ends_with(":bulk") && status == 200 {
             let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-            anyhow::ensure!(items.len() == call.entries.len(), "a bulk lacks answers: {answer}");
+            anyhow::ensure!(
+                items.len() == call.entries.len(),
+                "a bulk lacks answers: {answer}"
+            );
             for (entry, item) in call.entries.iter().zip(items) {
-                self.history.tell(*entry, told(item["status"].as_u64().unwrap_or(500)));
+                self.history
+                    .tell(*entry, told(item["status"].as_u64().unwrap_or(500)));
             }
             return Ok(());
         }

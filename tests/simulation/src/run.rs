@@ -15,8 +15,8 @@ use fastrand::Rng;
 use graph_sim::faults::{Fault as GraphFault, NoticeFault, NoticeRule, Rule};
 use graph_sim::{DeadToken, Lifecycle, Operation};
 use jiff::Timestamp;
-use local_stack::{Due, RENEW, RESYNC};
 use local_stack::aws::{Batch, LocalStream, PutFault, SendFault, StreamBatch};
+use local_stack::{Due, RENEW, RESYNC};
 use renew_subscriptions::Trigger;
 use resync_mailboxes::Task;
 use serde_json::Value;
@@ -77,7 +77,12 @@ pub(crate) struct Run<'s> {
 }
 
 impl<'s> Run<'s> {
-    pub(crate) fn new(scene: &'s Scene, history: &'s mut History, figures: &'s mut Figures, aloud: bool) -> Self {
+    pub(crate) fn new(
+        scene: &'s Scene,
+        history: &'s mut History,
+        figures: &'s mut Figures,
+        aloud: bool,
+    ) -> Self {
         let now = scene.now();
         Self {
             memory: crate::people::Memory::default(),
@@ -258,7 +263,11 @@ impl<'s> Run<'s> {
         };
         let ends_at = ambient::add(stack.ambient.now(), FUNCTION_LIFE);
         let trigger = Trigger::Lifecycle(batch.event.clone());
-        let future = async move { Ok(Ended::Lifecycle(stack.renewer.handle(trigger, ends_at).await.ok())) };
+        let future = async move {
+            Ok(Ended::Lifecycle(
+                stack.renewer.handle(trigger, ends_at).await.ok(),
+            ))
+        };
         self.add("renew-subscriptions", Box::pin(future), What::Lifecycle(batch));
         true
     }
@@ -340,7 +349,10 @@ impl<'s> Run<'s> {
     fn poll(&mut self, index: usize, polls: u32) -> anyhow::Result<()> {
         let mut context = Context::from_waker(Waker::noop());
         let mut left = polls.min(LONG);
-        self.say(&format!("  goes on with {} for {polls}", self.under_way[index].name));
+        self.say(&format!(
+            "  goes on with {} for {polls}",
+            self.under_way[index].name
+        ));
         while left > 0 {
             left -= 1;
             self.look_before_a_write(index)?;

@@ -101,7 +101,11 @@ impl Scene {
             let mut places = vec![None];
             for folder in 0..folders {
                 let name = format!("Folder {folder}");
-                places.push(Some(world.edit(&key, Edit::CreateFolder { parent: None, name }, now)?));
+                places.push(Some(world.edit(
+                    &key,
+                    Edit::CreateFolder { parent: None, name },
+                    now,
+                )?));
             }
             for _ in 0..contacts {
                 let contact = history.contact(index);
@@ -158,9 +162,15 @@ impl Scene {
         let mut after: Option<String> = None;
         loop {
             let since = Timestamp::UNIX_EPOCH;
-            let page = self.looker.contacts_changed_since(&person.id, since, after.as_deref(), 1000);
+            let page = self
+                .looker
+                .contacts_changed_since(&person.id, since, after.as_deref(), 1000);
             let page = self.look(page)??;
-            mirror.extend(page.items.into_iter().map(|contact| (contact.id.to_string(), contact)));
+            mirror.extend(
+                page.items
+                    .into_iter()
+                    .map(|contact| (contact.id.to_string(), contact)),
+            );
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(mirror),

@@ -48,7 +48,10 @@ pub fn shrink(seed: u64, mut tell: impl FnMut(&str)) -> Option<Cuts> {
             }
             start += width;
         }
-        tell(&format!("{} of {steps} steps are left", steps as usize - best.skip.len()));
+        tell(&format!(
+            "{} of {steps} steps are left",
+            steps as usize - best.skip.len()
+        ));
         if width == 1 {
             return Some(best);
         }

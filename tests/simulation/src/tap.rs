@@ -147,7 +147,10 @@ fn pieces(body: &[u8]) -> u64 {
     const MADE_UP: &[u8] = b"ClientRequestToken";
     let mut sum = 0_u64;
     let mut skip = 0_u8;
-    for word in body.split(|byte| b"{}[],:\"".contains(byte)).filter(|word| !word.is_empty()) {
+    for word in body
+        .split(|byte| b"{}[],:\"".contains(byte))
+        .filter(|word| !word.is_empty())
+    {
         if word == MADE_UP {
             skip = 2;
         }

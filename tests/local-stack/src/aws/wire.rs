@@ -126,7 +126,8 @@ impl Wire {
             }
         };
         tokio::task::yield_now().await;
-        let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+        let status =
+            StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
         let mut response = HttpResponse::new(status, SdkBody::from(answer));
         response
             .headers_mut()
