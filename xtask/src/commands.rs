@@ -45,6 +45,12 @@ pub(crate) fn become_demo(arguments: &[String]) -> Result<()> {
     Err(demo.args(arguments).exec()).context("can't run cargo")
 }
 
+/// The simulation is a program too, in a profile of its own: it is as fast as it is optimised.
+pub(crate) fn become_simulation(arguments: &[String]) -> Result<()> {
+    let mut simulation = cargo("run --locked --quiet --profile simulation --package simulation --");
+    Err(simulation.args(arguments).exec()).context("can't run cargo")
+}
+
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let deployed = "end-to-end";

@@ -28,6 +28,9 @@ enum Verb {
     Demo(Passed),
     /// Deploy to a local AWS with sam, and leave it running until Ctrl-C. Needs Python 3.11.
     DeployLocal(deploy_local::Arguments),
+    /// Run the bundle under random faults from many seeds: --seeds N, or --seed X --trace. Needs nothing but Rust.
+    #[command(disable_help_flag = true)]
+    Simulate(Passed),
     /// Run all tests, those of the deployed bundle included.
     Test(Passed),
     /// Check format, lints, dependencies and the template.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<()> {
     match verb {
         Verb::Demo(passed) => commands::become_demo(&passed.arguments),
+        Verb::Simulate(passed) => commands::become_simulation(&passed.arguments),
         Verb::DeployLocal(arguments) => deploy_local::run(&arguments),
         Verb::Test(passed) => commands::test(&passed.arguments),
         Verb::Lint => lint::run(),

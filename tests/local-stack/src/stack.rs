@@ -109,11 +109,30 @@ impl Photos {
     }
 }
 
-/// The first due time in the state table, as it was after so many writes.
+/// The first due times in the state table, as they were after so many writes.
 #[derive(Clone, Copy)]
 struct FirstDue {
     writes: u64,
-    at: Option<Timestamp>,
+    due: Due,
+}
+
+/// The first due time of what each schedule looks for, past ones included; `None`: there is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    renewals: Option<Timestamp>,
+    timers: Option<Timestamp>,
+}
+
+impl Due {
+    /// Whether a schedule would find something at a moment.
+    pub fn has(self, schedule: &str, now: Timestamp) -> bool {
+        let first = if schedule == RENEW {
+            self.renewals
+        } else {
+            self.timers
+        };
+        first.is_some_and(|at| at <= now)
+    }
 }
 
 impl LocalStack {
@@ -126,12 +145,23 @@ impl LocalStack {
     /// The same, with photos or without.
     pub async fn start_with(
         ambient: Ambient,
+        world: World,
+        settings: Settings,
+        photos: Photos,
+    ) -> anyhow::Result<Self> {
+        let aws = LocalAws::start(ambient.clone()).await?;
+        Self::upon(aws, ambient, world, settings, photos).await
+    }
+
+    /// The same on an AWS that is there already.
+    pub async fn upon(
+        aws: LocalAws,
+        ambient: Ambient,
         mut world: World,
         settings: Settings,
         photos: Photos,
     ) -> anyhow::Result<Self> {
         world.add_app(APP, APP_SECRET);
-        let aws = LocalAws::start(ambient.clone()).await?;
         let key = aws.secrets().put(
             CLIENT_STATE_SECRET,
             r#"{"current":"0123456789abcdef0123456789abcdef","previous":""}"#,
@@ -266,7 +296,7 @@ impl LocalStack {
     pub async fn step(&mut self) -> anyhow::Result<bool> {
         let mut did = self.transport.deliver_due().await > 0;
         for schedule in self.schedules.due(self.ambient.now()) {
-            if self.is_anything_due().await? {
+            if self.is_anything_due(&schedule).await? {
                 did = true;
                 self.tick(&schedule).await?;
             }
@@ -329,7 +359,7 @@ impl LocalStack {
 
     /// False where a tick would find nothing. Simulated days are made of such ticks, each of some fifty queries: they
     /// are left out. On the system's clock every tick is made.
-    async fn is_anything_due(&mut self) -> anyhow::Result<bool> {
+    async fn is_anything_due(&mut self, schedule: &str) -> anyhow::Result<bool> {
         if !self.ambient.is_simulated() {
             return Ok(true);
         }
@@ -339,18 +369,19 @@ impl LocalStack {
             Some(known) => known,
             None => FirstDue {
                 writes,
-                at: self.first_due_item().await?,
+                due: self.first_due().await?,
             },
         };
         self.first_due = Some(first_due);
-        Ok(first_due.at.is_some_and(|at| at <= self.ambient.now()))
+        Ok(first_due.due.has(schedule, self.ambient.now()))
     }
 
+    /// The first due times in the state table.
     #[expect(
         clippy::disallowed_methods,
         reason = "it looks at all shards of the index at once"
     )]
-    async fn first_due_item(&self) -> anyhow::Result<Option<Timestamp>> {
+    pub async fn first_due(&self) -> anyhow::Result<Due> {
         let scan = self
             .aws
             .dynamodb()
@@ -358,15 +389,22 @@ impl LocalStack {
             .table_name(STATE_TABLE)
             .index_name("due");
         let mut pages = scan.into_paginator().send();
-        let mut first = None::<Timestamp>;
+        let mut due = Due::default();
         while let Some(page) = pages.next().await {
             for item in page?.items() {
                 let at = item.get("due_at").and_then(|at| at.as_s().ok());
                 let at: Timestamp = at.context("an item of the index has no due time")?.parse()?;
-                first = Some(first.map_or(at, |first| first.min(at)));
+                let shard = item.get("due_shard").and_then(|shard| shard.as_s().ok());
+                let is_renewal = shard.is_some_and(|shard| shard.starts_with(RENEW));
+                let first = if is_renewal {
+                    &mut due.renewals
+                } else {
+                    &mut due.timers
+                };
+                *first = Some(first.map_or(at, |first| first.min(at)));
             }
         }
-        Ok(first)
+        Ok(due)
     }
 
     /// Steps until nothing is due now. On a simulated clock no time passes but what the work itself takes.

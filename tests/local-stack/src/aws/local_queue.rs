@@ -147,6 +147,11 @@ impl LocalQueue {
         self.lock().faults.batches_again += count;
     }
 
+    /// Nothing goes wrong any more but what has gone wrong already.
+    pub fn clear_faults(&self) {
+        self.lock().faults = Faults::default();
+    }
+
     /// Ends the visibility timeout of everything that is in flight now, under its receivers' hands.
     pub fn lapse(&self) {
         let now = self.now();

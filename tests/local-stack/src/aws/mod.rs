@@ -23,8 +23,10 @@ mod streams;
 mod template;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::Ambient;
@@ -47,6 +49,7 @@ pub use queue::{Depth, Message, QueueSettings};
 pub use schedules::Schedules;
 pub use secrets::LocalSecrets;
 pub use streams::{LocalStream, StreamBatch, StreamSettings};
+pub use wire::{Strike, Tap, Wired};
 
 use local_queue::Queues;
 use server::{Fault, Loopback};
@@ -90,7 +93,7 @@ pub struct LocalAws {
     objects: LocalObjects,
     photos: PhotoStore,
     streams: BTreeMap<String, LocalStream>,
-    servers: [Loopback; 4],
+    servers: Vec<Loopback>,
 }
 
 impl LocalAws {
@@ -108,19 +111,7 @@ impl LocalAws {
         anyhow::ensure!(template.has_bus(EVENT_BUS), "template.yaml has no {EVENT_BUS}");
         let bus = LocalBus::new(ambient.clone(), EVENT_BUS);
         let streams = open_streams(&ambient, &database, &template)?;
-        let answer = {
-            let (queues, secrets, bus) = (queues.clone(), secrets.clone(), bus.clone());
-            move |service: &str, action: &str, body: &[u8]| match service {
-                "AmazonSQS" => sqs::answer(&queues, action, body),
-                "secretsmanager" => secrets.answer(action, body),
-                "AWSEvents" => bus.answer(action, body),
-                unknown => Err(Fault {
-                    status: StatusCode::NOT_FOUND,
-                    code: "UnknownOperationException",
-                    message: unknown.to_owned(),
-                }),
-            }
-        };
+        let answer = services(queues.clone(), secrets.clone(), bus.clone());
         let json_server = Loopback::start(|until| server::serve_json(listener, answer, until));
         let functions = LocalFunctions::default();
         let (listener, functions_url) = server::free_port().await?;
@@ -147,7 +138,40 @@ impl LocalAws {
             functions,
             objects,
             streams,
-            servers: [database_server, json_server, functions_server, objects_server],
+            servers: vec![database_server, json_server, functions_server, objects_server],
+        })
+    }
+
+    /// The same without a socket: the clients' requests end in this process, and `tap` sees each of them. Nothing here
+    /// needs a runtime, and nothing but the caller's polls decides what happens when.
+    pub fn in_process(ambient: Ambient, tap: Arc<dyn Tap>) -> anyhow::Result<Self> {
+        const NOWHERE: &str = "http://aws.invalid";
+        let template = template::parsed()?;
+        let database = database::create(ambient.clone(), template.tables()?)?;
+        let queues = Queues::new(ambient.clone(), NOWHERE);
+        let of_template = create_queues(&queues, template)?;
+        let secrets = LocalSecrets::new(ambient.clone());
+        let bus = LocalBus::new(ambient.clone(), EVENT_BUS);
+        let streams = open_streams(&ambient, &database, template)?;
+        let services = services(queues.clone(), secrets.clone(), bus.clone());
+        let http = wire::Wire::new(database.clone(), Arc::new(services), tap);
+        let http = SharedHttpClient::new(http);
+        Ok(Self {
+            dynamodb: dynamodb(NOWHERE, http.clone()),
+            sqs: sqs_client(NOWHERE, http.clone()),
+            secrets_manager: secrets_manager(NOWHERE, http.clone()),
+            eventbridge: eventbridge(NOWHERE, http.clone()),
+            lambda: lambda(NOWHERE, http.clone()),
+            photos: photos(NOWHERE, http),
+            database,
+            queues,
+            of_template,
+            secrets,
+            bus,
+            functions: LocalFunctions::default(),
+            objects: LocalObjects::default(),
+            streams,
+            servers: Vec::new(),
         })
     }
 
@@ -189,6 +213,11 @@ impl LocalAws {
     /// What is in the photos' bucket.
     pub fn objects(&self) -> &LocalObjects {
         &self.objects
+    }
+
+    /// The database below `DynamoDB`, for who looks without being counted.
+    pub fn database(&self) -> &dynoxide::Database {
+        &self.database
     }
 
     /// The event bus, with what was put on it.
@@ -234,6 +263,24 @@ impl LocalAws {
         for server in self.servers {
             server.stop().await;
         }
+    }
+}
+
+/// The services that speak AWS JSON, by (service, action, body).
+fn services(
+    queues: Queues,
+    secrets: LocalSecrets,
+    bus: LocalBus,
+) -> impl Fn(&str, &str, &[u8]) -> server::Answer + Clone + Send + Sync {
+    move |service: &str, action: &str, body: &[u8]| match service {
+        "AmazonSQS" => sqs::answer(&queues, action, body),
+        "secretsmanager" => secrets.answer(action, body),
+        "AWSEvents" => bus.answer(action, body),
+        unknown => Err(Fault {
+            status: StatusCode::NOT_FOUND,
+            code: "UnknownOperationException",
+            message: unknown.to_owned(),
+        }),
     }
 }
 

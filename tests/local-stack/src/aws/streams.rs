@@ -137,6 +137,11 @@ impl LocalStream {
         self.lock().batches_again += count;
     }
 
+    /// No batch is delivered again that was answered well.
+    pub fn clear_faults(&self) {
+        self.lock().batches_again = 0;
+    }
+
     /// How many records are not dealt with.
     pub fn backlog(&self) -> anyhow::Result<usize> {
         let mut state = self.lock();

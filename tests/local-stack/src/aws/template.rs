@@ -5,12 +5,14 @@
 //! are the logical ids.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
+use super::TEMPLATE;
 use super::filter::Filter;
 use super::queue::QueueSettings;
 use super::streams::StreamSettings;
@@ -28,6 +30,17 @@ const TABLE_PROPERTIES: [&str; 4] = [
 #[derive(Debug)]
 pub(super) struct Template {
     resources: Map<String, Value>,
+}
+
+/// The template, read once in the life of the process.
+pub(super) fn parsed() -> anyhow::Result<&'static Template> {
+    static PARSED: OnceLock<Template> = OnceLock::new();
+    if let Some(template) = PARSED.get() {
+        return Ok(template);
+    }
+    let text = std::fs::read_to_string(TEMPLATE).with_context(|| format!("read {TEMPLATE}"))?;
+    let template = Template::parse(&text)?;
+    Ok(PARSED.get_or_init(|| template))
 }
 
 /// A table, as the API takes it.

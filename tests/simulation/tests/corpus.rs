@@ -1,0 +1,44 @@
+//! Seeds that once failed, and some that nobody has tried.
+//!
+//! Knows no more of a run than its outcome. `corpus.txt` has a seed a line, and behind it what it was about.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use simulation::{Cuts, Outcome, simulate};
+
+const CORPUS: &str = include_str!("../corpus.txt");
+/// Tests are built without optimisation: each seed takes a while.
+const FRESH: std::ops::Range<u64> = 0..40;
+
+fn run(seed: u64) -> Outcome {
+    let outcome = simulate(seed, &Cuts::default(), false);
+    if let Some((check, what)) = &outcome.failure {
+        panic!("{check}: {what}\ncargo xtask simulate --seed {seed} --trace");
+    }
+    outcome
+}
+
+#[test]
+fn seeds_that_once_failed_are_clean() {
+    let lines = CORPUS.lines().filter(|line| !line.starts_with('#'));
+    for line in lines {
+        let seed = line.split_whitespace().next().unwrap();
+        run(seed.parse().unwrap());
+    }
+}
+
+#[test]
+fn fresh_seeds_are_clean() {
+    for seed in FRESH {
+        run(seed);
+    }
+}
+
+#[test]
+fn the_same_seed_leaves_the_same_trace() {
+    for seed in [3, 7, 11] {
+        let (one, other) = (run(seed), run(seed));
+        assert_eq!(one, other, "seed {seed}");
+        assert_ne!(one.trace, 0);
+    }
+    assert_ne!(run(3).trace, run(7).trace);
+}
