@@ -145,12 +145,8 @@ impl<T: Transport> Session<'_, T> {
         let open: Vec<&Clash> = clashes.iter().filter(|clash| is_member(clash)).collect();
         let arbiter = self.engine.arbiter.as_ref().filter(|_| !open.is_empty())?;
         // A function that hangs would have the worker die at its conflicts, again and again: it fails once in a run.
-        let has_time = self.has_time_for(arbiter.patience());
-        if self.arbiter_is_out || !has_time {
-            if !self.arbiter_is_out {
-                tracing::warn!("no time is left to ask the conflict function; the fallback policy decides");
-            }
-            self.arbiter_is_out = true;
+        let time_left = self.time_left();
+        if self.arbiter_is_out || time_left.is_zero() {
             self.report.arbiter_failures += 1;
             return None;
         }
@@ -164,7 +160,7 @@ impl<T: Transport> Session<'_, T> {
             outlook_modified_at: seen.modified_at,
             members: open.iter().map(|clash| clash.member.as_str()).collect(),
         };
-        match arbiter.ask(&question).await {
+        match arbiter.ask(&question, time_left).await {
             Ok(answers) => Some(answers),
             Err(error) => {
                 self.arbiter_is_out = true;

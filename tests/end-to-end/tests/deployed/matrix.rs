@@ -1,11 +1,11 @@
 //! Both sides change one contact: the cells of the matrix on the deployed bundle, held against the oracle in
-//! `tests/matrix`. All but those of the custom policy, which would need a function of its own here.
+//! `tests/matrix`. Under the custom policy the function of `infra/examples/conflict-function` decides.
 //!
 //! A sheet is one mailbox, and all of them are tried side by side. Where neither side is to know of the other, the
 //! mailboxes are paused while both act. The bus is heard through a rule and a queue, as a consumer would.
 
 use anyhow::{Context, Result, ensure};
-use edit_matrix::{Act, Policy, Seen, Sheet, Side, State, Subject, Trial, edits, newcomer, sheets};
+use edit_matrix::{Act, Seen, Sheet, Side, State, Subject, Trial, edits, newcomer, sheets};
 use graph_sim::Entry;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -21,11 +21,8 @@ const FIRST_USER: u32 = 900;
 const MERGE_PATCH: (&str, &str) = ("content-type", "application/merge-patch+json");
 
 pub(crate) async fn both_sides(scene: &Scene) -> Result<()> {
-    let sheets = sheets()
-        .into_iter()
-        .filter(|sheet| sheet.policy != Policy::Custom);
     let mut mailboxes = Vec::new();
-    for (number, sheet) in (FIRST_USER..).zip(sheets) {
+    for (number, sheet) in (FIRST_USER..).zip(sheets()) {
         mailboxes.push(Mailbox::enrol(scene, sheet, number).await?);
     }
     for mailbox in &mut mailboxes {

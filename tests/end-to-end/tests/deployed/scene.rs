@@ -48,10 +48,13 @@ impl Scene {
             ("WorkVisibilitySeconds", "30"),
             ("RenewSchedule", "rate(1 minute)"),
         ];
-        let stack = LocalAws::start(&Options {
+        let mut stack = LocalAws::start(&Options {
             parameters: BTreeMap::from(parameters.map(|(name, value)| (name.to_owned(), value.to_owned()))),
             ..Options::default()
         })?;
+        // As an operator would: the function is deployed, and its ARN told to the bundle.
+        let function = stack.example("conflict-function", &BTreeMap::new())?;
+        stack.update(&function)?;
         let environment: BTreeMap<_, _> = stack.environment().into_iter().collect();
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
