@@ -63,28 +63,9 @@ impl<T: Transport> Session<'_, T> {
     ) -> Write {
         let now = self.now();
         let shown = meeting.shown;
-        let mut contact = stored.cloned().unwrap_or_else(|| Contact {
-            mailbox: self.mailbox.id.clone(),
-            id: shown.id.clone(),
-            outlook: None,
-            folder: rebased.folder.clone(),
-            document: Document::new(),
-            extras: Document::new(),
-            external_id: None,
-            created_at: None,
-            modified_at: None,
-            changed_at: now,
-            changed_by: by,
-            version: 0,
-            rev: 0,
-            deleted_at: None,
-            omitted: Vec::new(),
-            edit: None,
-            superseded: Vec::new(),
-            photo: None,
-            photo_edit: None,
-            left: Vec::new(),
-            request_hash: None,
+        let mut contact = stored.cloned().unwrap_or_else(|| {
+            let (mailbox, id) = (self.mailbox.id.clone(), shown.id.clone());
+            Contact::blank(mailbox, id, rebased.folder.clone(), by, now)
         });
         if contact.is_tombstone() {
             // Its object is about to be deleted. What Outlook has is read anew.
