@@ -7,6 +7,7 @@ use contact_store::Contact;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sync_core::members::{ADDRESS_PARTS, Kind, MEMBERS};
 use sync_core::record::{Hold, OutlookItem, Refusal};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
@@ -286,92 +287,29 @@ impl From<Contact> for ItemForm {
 /// Describes a contact's members as Outlook has them.
 pub(crate) struct OutlookContact;
 
-/// The members that Outlook documents: who writes another one that reads alike has misspelt it.
-pub(crate) const KNOWN: [&str; 36] = known();
-
-const fn known() -> [&'static str; 36] {
-    let mut all = ["emailAddresses"; 36];
-    let mut at = 1;
-    let lists: [&[&'static str]; 5] = [&TEXTS, &LISTS, &ADDRESSES, &EMAILS, &["birthday"]];
-    let mut list = 0;
-    while list < lists.len() {
-        let mut one = 0;
-        while one < lists[list].len() {
-            all[at] = lists[list][one];
-            at += 1;
-            one += 1;
-        }
-        list += 1;
-    }
-    all
-}
-
-const TEXTS: [&str; 23] = [
-    "assistantName",
-    "businessHomePage",
-    "companyName",
-    "department",
-    "displayName",
-    "fileAs",
-    "generation",
-    "givenName",
-    "initials",
-    "jobTitle",
-    "manager",
-    "middleName",
-    "mobilePhone",
-    "nickName",
-    "officeLocation",
-    "personalNotes",
-    "profession",
-    "spouseName",
-    "surname",
-    "title",
-    "yomiCompanyName",
-    "yomiGivenName",
-    "yomiSurname",
-];
-const LISTS: [&str; 5] = [
-    "businessPhones",
-    "categories",
-    "children",
-    "homePhones",
-    "imAddresses",
-];
-const ADDRESSES: [&str; 3] = ["businessAddress", "homeAddress", "otherAddress"];
-const EMAILS: [&str; 3] = [
-    "primaryEmailAddress",
-    "secondaryEmailAddress",
-    "tertiaryEmailAddress",
-];
-
 impl ToSchema for OutlookContact {}
 
 impl PartialSchema for OutlookContact {
     fn schema() -> RefOr<Schema> {
-        let address = ["street", "city", "state", "postalCode", "countryOrRegion"];
+        let email = || texts(&["address", "name"]);
         let list = |items: ObjectBuilder| ArrayBuilder::new().schema_type(or_null(Type::Array)).items(items);
-        let birthday = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+        let birthday = || text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
 
         let mut contact = open(Type::Object).description(Some(
             "A contact's members as Outlook has them. Any of them may be absent or null; others may appear.",
         ));
-        for name in TEXTS {
-            contact = contact.property(name, text());
+        for (name, kind) in MEMBERS {
+            contact = match kind {
+                Kind::Text => contact.property(name, text()),
+                Kind::Date => contact.property(name, birthday()),
+                Kind::Address => contact.property(name, texts(&ADDRESS_PARTS)),
+                Kind::Texts => contact.property(name, list(text())),
+                Kind::Emails => contact.property(name, list(email())),
+                Kind::Derived => contact.property(name, email()),
+                Kind::Unknown => contact,
+            };
         }
-        for name in LISTS {
-            contact = contact.property(name, list(text()));
-        }
-        for name in ADDRESSES {
-            contact = contact.property(name, texts(&address));
-        }
-        for name in EMAILS {
-            contact = contact.property(name, texts(&["address", "name"]));
-        }
-        contact
-            .property("birthday", birthday)
-            .property("emailAddresses", list(texts(&["address", "name"])))
-            .into()
+        contact.into()
     }
 }
 

@@ -52,27 +52,13 @@ pub(crate) fn create(
 ) -> Contact {
     let edited = made(&wanted, 0, on);
     Contact {
-        mailbox: mailbox.clone(),
-        id,
-        outlook: None,
-        folder: edited.folder,
         document: edited.document,
         extras: edited.extras,
         external_id: wanted.external_id,
-        created_at: None,
-        modified_at: None,
-        changed_at: on.now,
-        changed_by: Side::Platform,
         version: 1,
-        rev: 0,
-        deleted_at: None,
-        omitted: Vec::new(),
         edit: edited.edit,
-        superseded: Vec::new(),
-        photo: None,
-        photo_edit: None,
-        left: Vec::new(),
         request_hash: Some(request_hash),
+        ..Contact::blank(mailbox.clone(), id, edited.folder, Side::Platform, on.now)
     }
 }
 

@@ -5,10 +5,9 @@
 //! so that what was read can be sent back. It must not change a value.
 
 use serde_json::Value;
-use sync_core::members::{ADDRESS_PARTS, Kind, kind, same};
+use sync_core::members::{ADDRESS_PARTS, Kind, MEMBERS, kind, same};
 use sync_core::sighting::Document;
 
-use crate::contact_forms::KNOWN;
 use crate::problem::FieldError;
 use crate::read::pointer;
 
@@ -187,7 +186,8 @@ impl Place<'_> {
     }
 
     fn unknown(&mut self, name: &str) {
-        if let Some(known) = KNOWN.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+        let mut known = MEMBERS.iter().map(|(known, _)| known);
+        if let Some(known) = known.find(|known| known.eq_ignore_ascii_case(name)) {
             self.error(&format!("is spelt {known}"));
         } else if ITS_OWN.contains(&name) || name.contains('@') {
             self.error("is Outlook's own");

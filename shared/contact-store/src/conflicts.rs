@@ -5,7 +5,7 @@ use sync_core::ids::{ConflictId, ContactId, MailboxId};
 use crate::conflict::Conflict;
 use crate::contact_items::{conflict_item, conflict_key};
 use crate::guard::Guard;
-use crate::items::{Table, read, read_all, s, text};
+use crate::items::{Table, read, s};
 use crate::keys::attr;
 use crate::page::{Page, Question};
 use crate::{Answer, Store};
@@ -38,17 +38,7 @@ impl Store {
             None => query,
         };
         let found = self.rows(query, start, limit).await?;
-        let next = found
-            .rows
-            .last()
-            .filter(|_| found.more)
-            .map(|row| question.cursor(text(row, attr::CONTACT_ID)));
-        let (items, unreadable) = read_all(Table::Contacts, found.rows);
-        Ok(Page {
-            items,
-            next,
-            unreadable,
-        })
+        Ok(found.page(Table::Contacts, &question, attr::CONTACT_ID))
     }
 
     /// **AP32** One conflict. Consistent.

@@ -95,6 +95,39 @@ fn outlook() -> Side {
 }
 
 impl Contact {
+    /// A contact that nothing is known of yet, and that nobody has seen: of version 0, and never stored.
+    pub fn blank(
+        mailbox: MailboxId,
+        id: ContactId,
+        folder: FolderId,
+        changed_by: Side,
+        changed_at: Timestamp,
+    ) -> Self {
+        Self {
+            mailbox,
+            id,
+            outlook: None,
+            folder,
+            document: Document::new(),
+            extras: Document::new(),
+            external_id: None,
+            created_at: None,
+            modified_at: None,
+            changed_at,
+            changed_by,
+            version: 0,
+            rev: 0,
+            deleted_at: None,
+            omitted: Vec::new(),
+            edit: None,
+            superseded: Vec::new(),
+            photo: None,
+            photo_edit: None,
+            left: Vec::new(),
+            request_hash: None,
+        }
+    }
+
     /// Outlook's members as last seen. Of a contact that is not in Outlook, its own.
     pub fn base(&self) -> &Document {
         self.edit
@@ -184,8 +217,6 @@ impl Expected {
 pub enum Companion {
     /// This id leads to the contact. It must be free, or lead there already.
     Alias(ContactId),
-    /// This id leads to the contact no longer. It must be free, or lead there.
-    Unalias(ContactId),
     /// This other contact becomes an alias of the one that is written. It must still be at the revision.
     Replace {
         /// The other contact.

@@ -112,17 +112,7 @@ impl Store {
         let query = query.expression_attribute_names("#deleted", attr::DELETED_AT);
         let query = query.expression_attribute_names("#alias", attr::ALIAS_OF);
         let found = self.rows(query, start, limit).await?;
-        let next = found
-            .rows
-            .last()
-            .filter(|_| found.more)
-            .map(|row| question.cursor(text(row, attr::CONTACT_ID)));
-        let (items, unreadable) = read_all(Table::Contacts, found.rows);
-        Ok(Page {
-            items,
-            next,
-            unreadable,
-        })
+        Ok(found.page(Table::Contacts, &question, attr::CONTACT_ID))
     }
 
     /// **AP21** The live contacts of a folder, in the order of their ids. The index may lag behind by a moment; each
@@ -170,11 +160,7 @@ impl Store {
         let query = query.expression_attribute_values(":mailbox", s(mailbox));
         let query = query.expression_attribute_values(":since", time(since));
         let found = self.rows(query, start, limit).await?;
-        let next = found
-            .rows
-            .last()
-            .filter(|_| found.more)
-            .map(|row| question.cursor(text(row, attr::CHANGED_KEY)));
+        let next = found.next(&question, attr::CHANGED_KEY);
         self.documents(mailbox, &found.rows, next).await
     }
 
@@ -219,11 +205,7 @@ impl Store {
         let query = query.key_condition_expression("folder_key = :folder");
         let query = query.expression_attribute_values(":folder", s(&within));
         let found = self.rows(query, start, limit).await?;
-        let next = found
-            .rows
-            .last()
-            .filter(|_| found.more)
-            .map(|row| question.cursor(text(row, attr::CONTACT_ID)));
+        let next = found.next(question, attr::CONTACT_ID);
         Ok((found.rows, next))
     }
 

@@ -6,7 +6,7 @@ use crate::calls::Rows;
 use crate::contact::{Companion, Contact, Erased, Expected};
 use crate::contact_items::{alias_item, alias_of, conflict_item, contact_item};
 use crate::guard::{Guard, Outcome, Write};
-use crate::items::{Table, contact_key, n, s};
+use crate::items::{Table, n, s};
 use crate::keys::attr;
 use crate::{Answer, Store};
 
@@ -52,11 +52,12 @@ impl Store {
 
     fn companion_write(&self, contact: &Contact, companion: &Companion) -> Answer<Write> {
         let (mailbox, id) = (&contact.mailbox, &contact.id);
-        let leads_here = || Guard::IsOrGone(attr::ALIAS_OF, s(id));
         Ok(match companion {
             // Race: two contacts are given one external id, or are found to be one item of Outlook.
-            Companion::Alias(alias) => Write::Put(alias_item(mailbox, alias, id), leads_here()),
-            Companion::Unalias(alias) => Write::Delete(contact_key(mailbox, alias), leads_here()),
+            Companion::Alias(alias) => {
+                let leads_here = Guard::IsOrGone(attr::ALIAS_OF, s(id));
+                Write::Put(alias_item(mailbox, alias, id), leads_here)
+            }
             // Race: the other contact is edited while it is found to be this one; the edit would be lost.
             Companion::Replace { contact: other, rev } => {
                 Write::Put(alias_item(mailbox, other, id), at_rev(*rev))

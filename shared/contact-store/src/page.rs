@@ -1,4 +1,4 @@
-//! A page of an answer, and the cursor to the next one.
+//! A page of an answer, made of the rows that a query has found, and the cursor to the next one.
 //!
 //! A cursor is base64url of `1/<question>/<position>`: it names the question (with its mailbox) that it goes on with,
 //! and any other text is refused. Knows nothing of how a position is looked up.
@@ -6,9 +6,12 @@
 use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
+use serde::de::DeserializeOwned;
 use sync_core::ids::{ContactId, MailboxId};
 
+use crate::calls::Rows;
 use crate::error::StoreError;
+use crate::items::{Table, read_all, text};
 use crate::keys::FolderKey;
 
 /// A page of an answer that may be long.
@@ -22,6 +25,30 @@ pub struct Page<T> {
     pub next: Option<String>,
     /// Items passed over because a newer version of this software has written them, or because they can't be read.
     pub unreadable: u64,
+}
+
+impl Rows {
+    /// The cursor behind the last row; `position` is the attribute that tells where a row stands in the answer.
+    pub(crate) fn next(&self, question: &Question<'_>, position: &str) -> Option<String> {
+        let last = self.rows.last().filter(|_| self.more)?;
+        Some(question.cursor(text(last, position)))
+    }
+
+    /// The rows as a page of records.
+    pub(crate) fn page<T: DeserializeOwned>(
+        self,
+        table: Table,
+        question: &Question<'_>,
+        position: &str,
+    ) -> Page<T> {
+        let next = self.next(question, position);
+        let (items, unreadable) = read_all(table, self.rows);
+        Page {
+            items,
+            next,
+            unreadable,
+        }
+    }
 }
 
 /// A question whose answer comes in pages.

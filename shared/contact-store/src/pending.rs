@@ -195,11 +195,7 @@ impl Store {
         let query = self.pending_index(mailbox, condition);
         let query = query.expression_attribute_values(":held", s(PendingKind::Held.digit()));
         let found = self.rows(query, start, limit).await?;
-        let next = found
-            .rows
-            .last()
-            .filter(|_| found.more)
-            .map(|row| question.cursor(text(row, attr::PENDING_KEY)));
+        let next = found.next(question, attr::PENDING_KEY);
         let count = found.rows.len();
         let items: Vec<_> = found
             .rows

@@ -10,7 +10,7 @@ use sync_core::ids::{ContactId, FolderId, MailboxId, OutlookId};
 use sync_core::matching::Ground;
 
 use crate::guard::Guard;
-use crate::items::{Table, read_all, s, state_item, state_key, text};
+use crate::items::{Table, s, state_item, state_key};
 use crate::keys::{StateKey, attr};
 use crate::page::{Page, Question};
 use crate::{Answer, Store, stamp};
@@ -138,17 +138,7 @@ impl Store {
         let query = self.partition(mailbox, "begins_with(sk, :prefix)");
         let query = query.expression_attribute_values(":prefix", s(StateKey::PLAN));
         let found = self.rows(query, start, limit).await?;
-        let next = found
-            .rows
-            .last()
-            .filter(|_| found.more)
-            .map(|row| question.cursor(text(row, attr::SK)));
-        let (items, unreadable) = read_all(Table::State, found.rows);
-        Ok(Page {
-            items,
-            next,
-            unreadable,
-        })
+        Ok(found.page(Table::State, &question, attr::SK))
     }
 
     /// **AP40** Forgets a mailbox's plan.

@@ -67,20 +67,50 @@ pub const NAME_PARTS: [&str; 6] = [
     "companyName",
 ];
 
+/// The members that Graph documents (facts 1.1), by name.
+pub const MEMBERS: [(&str, Kind); 36] = [
+    ("assistantName", Kind::Text),
+    ("birthday", Kind::Date),
+    ("businessAddress", Kind::Address),
+    ("businessHomePage", Kind::Text),
+    ("businessPhones", Kind::Texts),
+    ("categories", Kind::Texts),
+    ("children", Kind::Texts),
+    ("companyName", Kind::Text),
+    ("department", Kind::Text),
+    ("displayName", Kind::Text),
+    ("emailAddresses", Kind::Emails),
+    ("fileAs", Kind::Text),
+    ("generation", Kind::Text),
+    ("givenName", Kind::Text),
+    ("homeAddress", Kind::Address),
+    ("homePhones", Kind::Texts),
+    ("imAddresses", Kind::Texts),
+    ("initials", Kind::Text),
+    ("jobTitle", Kind::Text),
+    ("manager", Kind::Text),
+    ("middleName", Kind::Text),
+    ("mobilePhone", Kind::Text),
+    ("nickName", Kind::Text),
+    ("officeLocation", Kind::Text),
+    ("otherAddress", Kind::Address),
+    ("personalNotes", Kind::Text),
+    ("primaryEmailAddress", Kind::Derived),
+    ("profession", Kind::Text),
+    ("secondaryEmailAddress", Kind::Derived),
+    ("spouseName", Kind::Text),
+    ("surname", Kind::Text),
+    ("tertiaryEmailAddress", Kind::Derived),
+    ("title", Kind::Text),
+    ("yomiCompanyName", Kind::Text),
+    ("yomiGivenName", Kind::Text),
+    ("yomiSurname", Kind::Text),
+];
+
 /// What the member of this name holds.
 pub fn kind(name: &str) -> Kind {
-    match name {
-        "assistantName" | "businessHomePage" | "companyName" | "department" | "displayName" | "fileAs"
-        | "generation" | "givenName" | "initials" | "jobTitle" | "manager" | "middleName" | "mobilePhone"
-        | "nickName" | "officeLocation" | "personalNotes" | "profession" | "spouseName" | "surname"
-        | "title" | "yomiCompanyName" | "yomiGivenName" | "yomiSurname" => Kind::Text,
-        "birthday" => Kind::Date,
-        "businessAddress" | "homeAddress" | "otherAddress" => Kind::Address,
-        "businessPhones" | "categories" | "children" | "homePhones" | "imAddresses" => Kind::Texts,
-        "emailAddresses" => Kind::Emails,
-        "primaryEmailAddress" | "secondaryEmailAddress" | "tertiaryEmailAddress" => Kind::Derived,
-        _ => Kind::Unknown,
-    }
+    let place = MEMBERS.binary_search_by_key(&name, |(member, _)| member);
+    place.map_or(Kind::Unknown, |place| MEMBERS[place].1)
 }
 
 /// How many elements of a list Outlook takes; `None` where no limit is known (facts 1.2).

@@ -68,14 +68,16 @@ impl Arbiter {
         }
     }
 
-    /// How long it is waited for.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
-    }
-
-    pub(crate) async fn ask(&self, question: &Question<'_>) -> Result<BTreeMap<String, Value>, ArbiterError> {
+    /// Waits for the answer as long as it may, and no longer than there is time.
+    pub(crate) async fn ask(
+        &self,
+        question: &Question<'_>,
+        time_left: Duration,
+    ) -> Result<BTreeMap<String, Value>, ArbiterError> {
         let payload = serde_json::to_vec(question).map_err(|_| ArbiterError::Garbled)?;
-        let timeouts = TimeoutConfig::builder().operation_timeout(self.patience).build();
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(self.patience.min(time_left))
+            .build();
         let answer = self
             .client
             .invoke()

@@ -63,28 +63,9 @@ impl<T: Transport> Session<'_, T> {
     ) -> Write {
         let now = self.now();
         let shown = meeting.shown;
-        let mut contact = stored.cloned().unwrap_or_else(|| Contact {
-            mailbox: self.mailbox.id.clone(),
-            id: shown.id.clone(),
-            outlook: None,
-            folder: rebased.folder.clone(),
-            document: Document::new(),
-            extras: Document::new(),
-            external_id: None,
-            created_at: None,
-            modified_at: None,
-            changed_at: now,
-            changed_by: by,
-            version: 0,
-            rev: 0,
-            deleted_at: None,
-            omitted: Vec::new(),
-            edit: None,
-            superseded: Vec::new(),
-            photo: None,
-            photo_edit: None,
-            left: Vec::new(),
-            request_hash: None,
+        let mut contact = stored.cloned().unwrap_or_else(|| {
+            let (mailbox, id) = (self.mailbox.id.clone(), shown.id.clone());
+            Contact::blank(mailbox, id, rebased.folder.clone(), by, now)
         });
         if contact.is_tombstone() {
             // Its object is about to be deleted. What Outlook has is read anew.
@@ -145,12 +126,8 @@ impl<T: Transport> Session<'_, T> {
         let open: Vec<&Clash> = clashes.iter().filter(|clash| is_member(clash)).collect();
         let arbiter = self.engine.arbiter.as_ref().filter(|_| !open.is_empty())?;
         // A function that hangs would have the worker die at its conflicts, again and again: it fails once in a run.
-        let has_time = self.has_time_for(arbiter.patience());
-        if self.arbiter_is_out || !has_time {
-            if !self.arbiter_is_out {
-                tracing::warn!("no time is left to ask the conflict function; the fallback policy decides");
-            }
-            self.arbiter_is_out = true;
+        let time_left = self.time_left();
+        if self.arbiter_is_out || time_left.is_zero() {
             self.report.arbiter_failures += 1;
             return None;
         }
@@ -164,7 +141,7 @@ impl<T: Transport> Session<'_, T> {
             outlook_modified_at: seen.modified_at,
             members: open.iter().map(|clash| clash.member.as_str()).collect(),
         };
-        match arbiter.ask(&question).await {
+        match arbiter.ask(&question, time_left).await {
             Ok(answers) => Some(answers),
             Err(error) => {
                 self.arbiter_is_out = true;

@@ -104,9 +104,9 @@ impl<'e, T: Transport> Session<'e, T> {
         self.out_of_time() || !self.graph().has_room_for_writes()
     }
 
-    /// True where so much time is left before the deadline.
-    pub(crate) fn has_time_for(&self, patience: Duration) -> bool {
-        ambient::add(self.now(), patience) <= self.deadline
+    pub(crate) fn time_left(&self) -> Duration {
+        let left = self.deadline.duration_since(self.now());
+        Duration::try_from(left).unwrap_or_default()
     }
 
     /// The folders whose contacts are in the mirror.

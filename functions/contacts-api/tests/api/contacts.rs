@@ -2,7 +2,7 @@
 
 use contact_store::{Contact, Expected};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sync_core::ids::{ChangeKey, ContactId, FolderId, MailboxId, OutlookId};
 use sync_core::record::{OutlookItem, Side};
 
@@ -28,31 +28,24 @@ pub(crate) async fn mirror(
     let Value::Object(document) = document else {
         unreachable!()
     };
+    let id = ContactId::derive(mailbox, &outlook_id);
     let contact = Contact {
-        mailbox: mailbox.clone(),
-        id: ContactId::derive(mailbox, &outlook_id),
         outlook: Some(OutlookItem {
             id: outlook_id,
             change_key: ChangeKey::new("EQAAABYA"),
         }),
-        folder: FolderId::new(folder),
         document,
-        extras: Map::new(),
-        external_id: None,
         created_at: Some("2026-01-02T03:04:05Z".parse().unwrap()),
         modified_at: Some("2026-02-03T04:05:06Z".parse().unwrap()),
-        changed_at: time(changed_at),
-        changed_by: Side::Outlook,
         version: 1,
         rev: 1,
-        deleted_at: None,
-        omitted: Vec::new(),
-        edit: None,
-        superseded: Vec::new(),
-        photo: None,
-        photo_edit: None,
-        left: Vec::new(),
-        request_hash: None,
+        ..Contact::blank(
+            mailbox.clone(),
+            id,
+            FolderId::new(folder),
+            Side::Outlook,
+            time(changed_at),
+        )
     };
     api.store.put_contact(&contact, Expected::Absent).await.unwrap();
     contact

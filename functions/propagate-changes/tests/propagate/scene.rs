@@ -20,31 +20,22 @@ pub(crate) fn mailbox_id() -> MailboxId {
 /// A contact that Outlook has, with these members.
 pub(crate) fn contact(name: &str, members: Value) -> Contact {
     let outlook = OutlookId::new(name);
+    let id = ContactId::derive(&mailbox_id(), &outlook);
     Contact {
-        mailbox: mailbox_id(),
-        id: ContactId::derive(&mailbox_id(), &outlook),
         outlook: Some(OutlookItem {
             id: outlook,
             change_key: ChangeKey::new("key"),
         }),
-        folder: FolderId::new("contacts"),
         document: object(members),
-        extras: Map::new(),
-        external_id: None,
-        created_at: None,
-        modified_at: None,
-        changed_at: at("06:00:00"),
-        changed_by: Side::Outlook,
         version: 1,
         rev: 1,
-        deleted_at: None,
-        omitted: Vec::new(),
-        edit: None,
-        superseded: Vec::new(),
-        photo: None,
-        photo_edit: None,
-        left: Vec::new(),
-        request_hash: None,
+        ..Contact::blank(
+            mailbox_id(),
+            id,
+            FolderId::new("contacts"),
+            Side::Outlook,
+            at("06:00:00"),
+        )
     }
 }
 

@@ -36,7 +36,6 @@ use jiff::Timestamp;
 use serde_json::json;
 use sync_core::ids::{ChangeKey, ContactId, FolderId, MailboxId, OutlookId, TenantId, UserId};
 use sync_core::record::{Edit, OutlookItem, Side, Urgency, Wish};
-use sync_core::sighting::Document;
 
 /// The test's beginning plus so many seconds.
 fn at(seconds: i64) -> Timestamp {
@@ -122,27 +121,18 @@ fn contact_id(user: &str, number: usize) -> ContactId {
 fn contact(user: &str, number: usize) -> Contact {
     let document = json!({ "displayName": format!("Contact {number}"), "nickName": null, "categories": [] });
     Contact {
-        mailbox: mailbox_id(user),
-        id: contact_id(user, number),
         outlook: Some(item(number)),
-        folder: FolderId::new("inbox"),
         document: document.as_object().unwrap().clone(),
-        extras: Document::new(),
-        external_id: None,
         created_at: Some(at(-60)),
-        modified_at: None,
-        changed_at: at(i64::try_from(number).unwrap()),
-        changed_by: Side::Outlook,
         version: 1,
         rev: 1,
-        deleted_at: None,
-        omitted: Vec::new(),
-        edit: None,
-        superseded: Vec::new(),
-        photo: None,
-        photo_edit: None,
-        left: Vec::new(),
-        request_hash: None,
+        ..Contact::blank(
+            mailbox_id(user),
+            contact_id(user, number),
+            FolderId::new("inbox"),
+            Side::Outlook,
+            at(i64::try_from(number).unwrap()),
+        )
     }
 }
 

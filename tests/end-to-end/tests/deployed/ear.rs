@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -51,17 +52,13 @@ impl Ear {
     }
 
     /// Takes what there is.
-    pub(crate) fn listen(&mut self, scene: &Scene) -> Result<()> {
+    pub(crate) async fn listen(&mut self, scene: &Scene) -> Result<()> {
         loop {
-            let ask = json!({ "QueueUrl": self.queue, "MaxNumberOfMessages": 10 });
-            let mut answer = scene.stack.call("sqs", "ReceiveMessage", &ask)?;
-            let Value::Array(messages) = answer["Messages"].take() else {
-                return Ok(());
-            };
+            let ask = scene.sqs.receive_message().queue_url(&self.queue);
+            let answer = ask.max_number_of_messages(10).send().await?;
             let mut done = Vec::new();
-            for message in messages {
-                let body = message["Body"].as_str().context("no body")?;
-                let mut event: Value = serde_json::from_str(body)?;
+            for message in answer.messages.unwrap_or_default() {
+                let mut event: Value = serde_json::from_str(&message.body.context("no body")?)?;
                 let mut detail = event["detail"].take();
                 let (kind, id) = (event["detail-type"].as_str(), detail["id"].as_str());
                 let (kind, id) = kind.zip(id).context("no event")?;
@@ -69,13 +66,17 @@ impl Ear {
                 let version = detail["data"]["version"].as_u64().unwrap_or_default();
                 let key = (subject, version, id.to_owned());
                 self.heard.insert(key, (kind.to_owned(), detail["data"].take()));
-                done.push(json!({ "Id": done.len().to_string(), "ReceiptHandle": message["ReceiptHandle"] }));
+                let entry = DeleteMessageBatchRequestEntry::builder()
+                    .id(done.len().to_string())
+                    .set_receipt_handle(message.receipt_handle)
+                    .build()?;
+                done.push(entry);
             }
             if done.is_empty() {
                 return Ok(());
             }
-            let done = json!({ "QueueUrl": self.queue, "Entries": done });
-            scene.stack.call("sqs", "DeleteMessageBatch", &done)?;
+            let delete = scene.sqs.delete_message_batch().queue_url(&self.queue);
+            delete.set_entries(Some(done)).send().await?;
         }
     }
 

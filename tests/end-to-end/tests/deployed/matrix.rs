@@ -6,6 +6,7 @@
 
 use anyhow::{Context, Result, ensure};
 use edit_matrix::{Act, Seen, Sheet, Side, State, Subject, Trial, edits, newcomer, sheets};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use graph_sim::Entry;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -20,44 +21,49 @@ const FIRST_USER: u32 = 900;
 
 const MERGE_PATCH: (&str, &str) = ("content-type", "application/merge-patch+json");
 
+/// So many mailboxes are seen to at once.
+const HANDS: usize = 4;
+
 pub(crate) async fn both_sides(scene: &Scene) -> Result<()> {
-    let mut mailboxes = Vec::new();
-    for (number, sheet) in (FIRST_USER..).zip(sheets()) {
-        mailboxes.push(Mailbox::enrol(scene, sheet, number).await?);
-    }
-    for mailbox in &mut mailboxes {
-        mailbox.agree(scene).await?;
-    }
+    let progress = Scene::progress();
+    let enrolled = (FIRST_USER..)
+        .zip(sheets())
+        .map(|(number, sheet)| Mailbox::enrol(scene, sheet, number));
+    let mut mailboxes: Vec<_> = stream::iter(enrolled).buffered(HANDS).try_collect().await?;
+    progress("enrolled");
+    let agreed = mailboxes.iter_mut().map(|mailbox| mailbox.agree(scene));
+    let () = stream::iter(agreed).buffer_unordered(HANDS).try_collect().await?;
+    progress("in agreement");
     let mut ear = Ear::on(scene, "matrix")?;
-    let is_settled = |mailbox: &&Mailbox| mailbox.sheet.order.is_settled();
-    for mailbox in mailboxes.iter().filter(|it| !is_settled(it)) {
-        mailbox.ask(scene, "pause").await?;
-    }
+    let (settled, paused): (Vec<_>, Vec<_>) = mailboxes
+        .iter()
+        .partition(|mailbox| mailbox.sheet.order.is_settled());
+    each(&paused, async |mailbox| mailbox.ask(scene, "pause").await).await?;
     for turn in [0, 1] {
-        for mailbox in &mailboxes {
-            mailbox.act(scene, mailbox.sheet.order.sides()[turn]).await?;
-        }
+        let all: Vec<_> = mailboxes.iter().collect();
+        each(&all, async |mailbox| {
+            mailbox.act(scene, mailbox.sheet.order.sides()[turn]).await
+        })
+        .await?;
         // Outlook's times are whole seconds: what comes now is later.
         scene.a_moment().await;
-        for mailbox in mailboxes.iter().filter(is_settled) {
-            mailbox.until_settled(scene).await?;
-        }
+        each(&settled, async |mailbox| mailbox.until_settled(scene).await).await?;
+        progress("acted");
     }
-    for mailbox in mailboxes.iter().filter(|it| !is_settled(it)) {
-        mailbox.ask(scene, "resume").await?;
-    }
+    each(&paused, async |mailbox| mailbox.ask(scene, "resume").await).await?;
     for mailbox in &mailboxes {
         mailbox.until_as_expected(scene, &mut ear).await?;
     }
+    progress("as expected");
     // A further round of everything: all that was seen is still all that there is to see.
-    for mailbox in &mailboxes {
-        mailbox.ask(scene, "resync").await?;
-    }
-    for mailbox in &mailboxes {
+    let all: Vec<_> = mailboxes.iter().collect();
+    each(&all, async |mailbox| mailbox.ask(scene, "resync").await).await?;
+    each(&all, async |mailbox| {
         scene.until_at_rest(&mailbox.user).await?;
-        mailbox.until_settled(scene).await?;
-    }
-    ear.listen(scene)?;
+        mailbox.until_settled(scene).await
+    })
+    .await?;
+    ear.listen(scene).await?;
     let mut cells = 0;
     for mailbox in &mailboxes {
         let faults = mailbox.faults(scene, &ear).await?;
@@ -69,8 +75,17 @@ pub(crate) async fn both_sides(scene: &Scene) -> Result<()> {
         cells += mailbox.trial.subjects.len();
     }
     ear.off(scene)?;
+    progress("looked at again");
     crate::say(&format!("    {cells} cells in {} mailboxes", mailboxes.len()));
     Ok(())
+}
+
+/// Does the same to all of these, to some at once.
+async fn each<'m>(mailboxes: &[&'m Mailbox], act: impl AsyncFn(&'m Mailbox) -> Result<()>) -> Result<()> {
+    stream::iter(mailboxes.iter().map(|mailbox| act(mailbox)))
+        .buffer_unordered(HANDS)
+        .try_collect()
+        .await
 }
 
 /// A mailbox in which a sheet is tried.
@@ -254,7 +269,7 @@ impl Mailbox {
         let reached = scene
             .until(what, AT_THE_NEXT_TICK, async || {
                 self.until_settled(scene).await?;
-                ear.listen(scene)?;
+                ear.listen(scene).await?;
                 faults = self.faults(scene, ear).await?;
                 Ok(faults.is_empty())
             })

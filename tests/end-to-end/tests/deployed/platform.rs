@@ -119,12 +119,12 @@ async fn told_once(scene: &Scene, ear: &mut Ear, ids: &[String]) -> Result<()> {
     ];
     scene
         .until("the bus was told of each edit", SOON, async || {
-            ear.listen(scene)?;
+            ear.listen(scene).await?;
             Ok(ids.iter().all(|id| ear.of_contact(id).len() >= wanted.len()))
         })
         .await?;
     scene.a_moment().await;
-    ear.listen(scene)?;
+    ear.listen(scene).await?;
     for id in ids {
         let told = ear.of_contact(id);
         let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_config::SdkConfig;
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use contact_store::{Store, Tables};
@@ -26,6 +27,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Scene {
     pub(crate) stack: LocalAws,
     pub(crate) store: Store,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     http: reqwest::Client,
     api: String,
     webhook: String,
@@ -56,18 +58,20 @@ impl Scene {
         let function = stack.example("conflict-function", &BTreeMap::new())?;
         stack.update(&function)?;
         let environment: BTreeMap<_, _> = stack.environment().into_iter().collect();
-        let config = aws_sdk_dynamodb::Config::builder()
+        let credentials = Credentials::new("test", "test", None, None, "local");
+        let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .endpoint_url(environment["AWS_ENDPOINT_URL"].clone())
-            .credentials_provider(Credentials::new("test", "test", None, None, "local"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
         let tables = Tables {
             contacts: stack.output("ContactsTableName")?.to_owned(),
             state: stack.output("StateTableName")?.to_owned(),
         };
         Ok(Self {
-            store: Store::new(aws_sdk_dynamodb::Client::from_conf(config), tables),
+            store: Store::new(aws_sdk_dynamodb::Client::new(&config), tables),
+            sqs: aws_sdk_sqs::Client::new(&config),
             http: reqwest::Client::builder()
                 .no_proxy()
                 .timeout(Duration::from_secs(30))
@@ -311,6 +315,19 @@ impl Scene {
             self.is_equal(user).await
         })
         .await
+    }
+
+    /// Says what is done, and how long after now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test on real processes takes real time"
+    )]
+    pub(crate) fn progress() -> impl Fn(&str) {
+        let begun = Instant::now();
+        move |what| {
+            let seconds = begun.elapsed().as_secs_f64();
+            crate::say(&format!("    {what} after {seconds:.0} s"));
+        }
     }
 
     /// Waits until something has become true, and tells how long that took.

@@ -77,6 +77,27 @@ pub const EVENT_BUS: &str = "EventBus";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The config of an SDK's client for the server at this address. A macro, since each SDK has a builder of its own.
+macro_rules! config {
+    ($sdk:ident, $url:expr, $http:expr) => {
+        $sdk::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url($url)
+            .credentials_provider(credentials())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client($http)
+    };
+}
+
+macro_rules! client {
+    ($sdk:ident, $url:expr, $http:expr) => {
+        $sdk::Client::from_conf(config!($sdk, $url, $http).build())
+    };
+}
+
 /// One AWS account of its own, on ports of its own. Dropped or stopped, it leaves nothing running.
 pub struct LocalAws {
     dynamodb: aws_sdk_dynamodb::Client,
@@ -124,11 +145,11 @@ impl LocalAws {
         // One plain HTTP client for all of them: no TLS to load, and no proxy from the environment in the way.
         let http = aws_smithy_http_client::Builder::new().build_http();
         Ok(Self {
-            dynamodb: dynamodb(&database_url, http.clone()),
-            sqs: sqs_client(&url, http.clone()),
-            secrets_manager: secrets_manager(&url, http.clone()),
-            eventbridge: eventbridge(&url, http.clone()),
-            lambda: lambda(&functions_url, http.clone()),
+            dynamodb: client!(aws_sdk_dynamodb, &database_url, http.clone()),
+            sqs: client!(aws_sdk_sqs, &url, http.clone()),
+            secrets_manager: client!(aws_sdk_secretsmanager, &url, http.clone()),
+            eventbridge: client!(aws_sdk_eventbridge, &url, http.clone()),
+            lambda: client!(aws_sdk_lambda, &functions_url, http.clone()),
             photos: photos(&objects_url, http),
             database,
             queues,
@@ -326,91 +347,7 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-fn dynamodb(url: &str, http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::from_conf(
-        aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .endpoint_url(url)
-            .credentials_provider(credentials())
-            .timeout_config(timeouts())
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(http)
-            .build(),
-    )
-}
-
-fn sqs_client(url: &str, http: SharedHttpClient) -> aws_sdk_sqs::Client {
-    aws_sdk_sqs::Client::from_conf(
-        aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .endpoint_url(url)
-            .credentials_provider(credentials())
-            .timeout_config(timeouts())
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(http)
-            .build(),
-    )
-}
-
-fn secrets_manager(url: &str, http: SharedHttpClient) -> aws_sdk_secretsmanager::Client {
-    aws_sdk_secretsmanager::Client::from_conf(
-        aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .endpoint_url(url)
-            .credentials_provider(credentials())
-            .timeout_config(timeouts())
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(http)
-            .build(),
-    )
-}
-
-fn eventbridge(url: &str, http: SharedHttpClient) -> aws_sdk_eventbridge::Client {
-    aws_sdk_eventbridge::Client::from_conf(
-        aws_sdk_eventbridge::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .endpoint_url(url)
-            .credentials_provider(credentials())
-            .timeout_config(timeouts())
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(http)
-            .build(),
-    )
-}
-
-fn lambda(url: &str, http: SharedHttpClient) -> aws_sdk_lambda::Client {
-    aws_sdk_lambda::Client::from_conf(
-        aws_sdk_lambda::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .endpoint_url(url)
-            .credentials_provider(credentials())
-            .timeout_config(timeouts())
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(http)
-            .build(),
-    )
-}
-
 fn photos(url: &str, http: SharedHttpClient) -> PhotoStore {
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static(REGION))
-        .endpoint_url(url)
-        .force_path_style(true)
-        .credentials_provider(credentials())
-        .timeout_config(timeouts())
-        .retry_config(RetryConfig::disabled())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(http);
+    let config = config!(aws_sdk_s3, url, http).force_path_style(true);
     PhotoStore::new(config, PHOTO_BUCKET)
 }
