@@ -178,11 +178,11 @@ impl LocalAws {
         let http = wire::Wire::new(database.clone(), Arc::new(services), tap);
         let http = SharedHttpClient::new(http);
         Ok(Self {
-            dynamodb: dynamodb(NOWHERE, http.clone()),
-            sqs: sqs_client(NOWHERE, http.clone()),
-            secrets_manager: secrets_manager(NOWHERE, http.clone()),
-            eventbridge: eventbridge(NOWHERE, http.clone()),
-            lambda: lambda(NOWHERE, http.clone()),
+            dynamodb: client!(aws_sdk_dynamodb, NOWHERE, http.clone()),
+            sqs: client!(aws_sdk_sqs, NOWHERE, http.clone()),
+            secrets_manager: client!(aws_sdk_secretsmanager, NOWHERE, http.clone()),
+            eventbridge: client!(aws_sdk_eventbridge, NOWHERE, http.clone()),
+            lambda: client!(aws_sdk_lambda, NOWHERE, http.clone()),
             photos: photos(NOWHERE, http),
             database,
             queues,
