@@ -47,13 +47,21 @@ pub(crate) fn become_demo(arguments: &[String]) -> Result<()> {
 
 /// The simulation is a program too, in a profile of its own: it is as fast as it is optimised.
 pub(crate) fn become_simulation(arguments: &[String]) -> Result<()> {
-    let mut simulation = cargo("run --locked --quiet --profile simulation --package simulation --");
-    Err(simulation.args(arguments).exec()).context("can't run cargo")
+    Err(simulation().args(arguments).exec()).context("can't run cargo")
 }
+
+fn simulation() -> Command {
+    cargo("run --locked --quiet --profile simulation --package simulation --")
+}
+
+/// How many seeds every change has to pass: what two cores do in two minutes, beside compiling.
+const SEEDS: &str = "1000";
 
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     run(cargo("test --locked --workspace --exclude end-to-end").args(arguments))?;
+    run(simulation().args(["--seeds", SEEDS]))?;
+    run(simulation().arg("--bugs"))?;
     // By the target's name: of that package alone, cargo would build everything once more, with fewer features.
     run(cargo("test --locked --workspace --test deployed").args(arguments))
 }

@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 type Check = fn() -> Result<Vec<String>>;
 
 pub(crate) fn run() -> Result<()> {
-    let checks: [(&str, Check); 4] = [
+    let checks: [(&str, Check); 5] = [
         ("every source file says what it knows", sources::check),
         (
             "folder = crate = binary = function of the template",
@@ -21,6 +21,7 @@ pub(crate) fn run() -> Result<()> {
         ),
         ("dependencies point one way", arrows::check),
         ("the functions share one build of the AWS SDK", features::check),
+        ("no function can have a bug planted", features::check_bugs),
     ];
     let mut broken = 0;
     for (rule, check) in checks {

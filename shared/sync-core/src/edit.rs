@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use crate::bugs::{Bug, bug};
 use crate::ids::FolderId;
 use crate::members::{differing, kind};
 use crate::rebase::FOLDER;
@@ -161,8 +162,10 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
             hold: None,
         };
     };
+    let base = edit.base.as_ref();
     Edit {
         wish,
+        base: base.map(|base| if bug(Bug::BaseNotKept) { current.document } else { base }).cloned(),
         edited_at: at,
         count: edit.count + 1,
         urgency: urgency.min(edit.urgency),

@@ -17,7 +17,9 @@
 //! - [`demand`]: what a batch of jobs asks for, once.
 //! - [`schedule`]: when things are due.
 //! - [`client_state`]: proof that a notification is Graph's.
+//! - [`bugs`]: bugs that the simulation plants, to see whether it finds them; none in a function.
 
+pub mod bugs;
 pub mod client_state;
 pub mod demand;
 pub mod edit;

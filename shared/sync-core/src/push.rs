@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::bugs::{Bug, bug};
 use crate::edit::{Current, Edited, save};
 use crate::members::{DISPLAY_NAME, MADE_OF_NAMES, NAME_PARTS, differing, holds, is_blank, kind, same, wire};
 use crate::merge::{Clash, Ours, Theirs, Winner, merge, settle};
@@ -116,7 +117,7 @@ pub fn after(
         extras: &extras,
         ..now
     };
-    let mut rebased = if now.edit.count == sent.pending.edit.count {
+    let mut rebased = if now.edit.count == sent.pending.edit.count || bug(Bug::EditCleared) {
         Rebased {
             document: answer.document.clone(),
             extras: extras.clone(),

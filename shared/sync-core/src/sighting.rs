@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::bugs::{Bug, bug};
 use crate::ids::{ChangeKey, FolderId};
 
 /// The members of a contact, as Outlook names them; members that nobody here has heard of included.
@@ -87,11 +88,11 @@ pub fn judge(known: Option<Known<'_>>, seen: Sighting<'_>, source: Source) -> Ve
     };
     if known.deleted {
         return match source {
-            Source::Delta | Source::Full => Verdict::Verify(Doubt::Buried),
-            Source::Read => Verdict::Insert(seen.document.clone()),
+            Source::Delta | Source::Full if !bug(Bug::TombstoneIgnored) => Verdict::Verify(Doubt::Buried),
+            Source::Delta | Source::Full | Source::Read => Verdict::Insert(seen.document.clone()),
         };
     }
-    if known.change_key == seen.change_key && known.folder == seen.folder {
+    if known.change_key == seen.change_key && known.folder == seen.folder && !bug(Bug::EchoTaken) {
         return Verdict::Unchanged;
     }
     let is_newer = is_newer(seen.modified_at, known.modified_at);

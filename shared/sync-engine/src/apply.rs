@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use contact_store::{Companion, Contact, Expected, Phase, StoreError};
 use futures_util::{StreamExt, stream};
 use graph_client::Transport;
+use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId, OutlookId};
 use sync_core::record::{self, OutlookItem};
 use sync_core::sighting::{Absence, Sighting, Source, Verdict, judge, judge_absence};
 
 use crate::Trouble;
 use crate::convert::{Shown, known};
+use crate::evidence::Whereabouts;
 use crate::meet::Meeting;
 use crate::round::RoundPage;
 use crate::session::Session;
@@ -91,6 +93,9 @@ impl<T: Transport> Session<'_, T> {
             let stored = mirror.contacts.get(id);
             let stored = stored.filter(|it| it.outlook.as_ref().is_some_and(|item| item.id == *outlook_id));
             match judge_absence(stored.and_then(known), folder) {
+                Absence::Verify if bug(Bug::DeleteWithoutEvidence) => {
+                    writes.extend(self.loss(stored, outlook_id, Whereabouts::Nowhere));
+                }
                 Absence::Verify => doubtful.push((id.clone(), outlook_id.clone())),
                 Absence::Ignore => self.report.unchanged += 1,
             }

@@ -31,7 +31,7 @@ const AT_ONCE: usize = 100;
 
 /// Where an item is that is none of ours any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whereabouts {
+pub(crate) enum Whereabouts {
     /// Graph says that there is none.
     Nowhere,
     /// In a folder that is not synced, Deleted Items among them.
@@ -186,7 +186,7 @@ impl<T: Transport> Session<'_, T> {
     ///
     /// Where its item is still there, and its folder is not synced any more, the contact has left with its folder. What
     /// was edited is held then: created anew, it would lie there twice, and Outlook's version is none to be given up.
-    fn loss(
+    pub(crate) fn loss(
         &mut self,
         stored: Option<&Contact>,
         item: &OutlookId,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contact_store::{Contact, StoreError};
 use graph_client::{ErrorKind, GraphError, StampSearch, Transport};
 use jiff::SignedDuration;
+use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId};
 use sync_core::rebase::FOLDER;
 use sync_core::record::Wish;
@@ -27,7 +28,8 @@ impl<T: Transport> Session<'_, T> {
     /// Looks for what the mailbox's record says was being created. Those that are not found stay in doubt until
     /// `settles_within` has passed.
     pub(crate) async fn recover(&mut self, settles_within: SignedDuration) -> Result<Progress, Trouble> {
-        let Some(creating) = self.mailbox.creating.clone() else {
+        let creating = self.mailbox.creating.clone();
+        let Some(creating) = creating.filter(|_| !bug(Bug::CreateRepeated)) else {
             return Ok(Progress::Complete);
         };
         self.doubtful.clone_from(&creating.contacts);

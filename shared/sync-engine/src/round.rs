@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use contact_store::{Cursor, SeenPage};
 use graph_client::{ErrorKind, Next, ReadFrom, Transport};
 use jiff::{SignedDuration, Timestamp};
+use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId, OutlookId};
 use sync_core::sighting::Source;
 
@@ -83,6 +84,9 @@ impl<T: Transport> Session<'_, T> {
                 Standing { .. } => Source::Delta,
             };
             let next = page.next.clone();
+            if bug(Bug::LinkBeforePage) {
+                self.save_early(id, &standing, &next).await?;
+            }
             let shown = self.apply(id, page, source).await?;
             self.report.pages += 1;
             if standing.full {
@@ -248,6 +252,18 @@ impl<T: Transport> Session<'_, T> {
             listing: standing.listing,
         };
         self.save_folder(folder).await
+    }
+
+    /// What nobody must do: saves where a page leads before the page is written.
+    async fn save_early(&mut self, id: &FolderId, standing: &Standing, next: &Onward) -> Result<(), Trouble> {
+        match next {
+            Onward::Page(link) => {
+                let mut standing = standing.clone();
+                standing.page += 1;
+                self.save_cut(id, &standing, link.clone(), 0).await
+            }
+            Onward::Done(link) => self.finish(id, standing, link.clone(), 0).await.map(drop),
+        }
     }
 
     async fn finish(

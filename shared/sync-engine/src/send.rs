@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contact_store::{Contact, Creating, StoreError};
 use graph_client::{ContactWrite, ErrorKind, GraphError, Transport, Written};
+use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId};
 use sync_core::push::Step;
 use sync_core::record::{Failed, Hold, Refusal};
@@ -233,7 +234,8 @@ impl<T: Transport> Session<'_, T> {
     fn wire(&self, sending: &Sending) -> Option<ContactWrite> {
         let Sending { contact, step } = sending;
         let item = contact.outlook.as_ref();
-        let if_match = item.map(|item| item.change_key.as_str().to_owned());
+        let if_match = item.filter(|_| !bug(Bug::IfMatchNotSent));
+        let if_match = if_match.map(|item| item.change_key.as_str().to_owned());
         let id = || item.map(|item| item.id.as_str().to_owned());
         Some(match step {
             Step::Create(members) | Step::Move(members) => ContactWrite::Create {

@@ -296,7 +296,7 @@ impl LocalStack {
     pub async fn step(&mut self) -> anyhow::Result<bool> {
         let mut did = self.transport.deliver_due().await > 0;
         for schedule in self.schedules.due(self.ambient.now()) {
-            if self.is_anything_due(&schedule).await? {
+            if self.is_anything_due(&schedule)? {
                 did = true;
                 self.tick(&schedule).await?;
             }
@@ -359,7 +359,7 @@ impl LocalStack {
 
     /// False where a tick would find nothing. Simulated days are made of such ticks, each of some fifty queries: they
     /// are left out. On the system's clock every tick is made.
-    async fn is_anything_due(&mut self, schedule: &str) -> anyhow::Result<bool> {
+    fn is_anything_due(&mut self, schedule: &str) -> anyhow::Result<bool> {
         if !self.ambient.is_simulated() {
             return Ok(true);
         }
@@ -369,40 +369,26 @@ impl LocalStack {
             Some(known) => known,
             None => FirstDue {
                 writes,
-                due: self.first_due().await?,
+                due: self.first_due()?,
             },
         };
         self.first_due = Some(first_due);
         Ok(first_due.due.has(schedule, self.ambient.now()))
     }
 
-    /// The first due times in the state table.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it looks at all shards of the index at once"
-    )]
-    pub async fn first_due(&self) -> anyhow::Result<Due> {
-        let scan = self
-            .aws
-            .dynamodb()
-            .scan()
-            .table_name(STATE_TABLE)
-            .index_name("due");
-        let mut pages = scan.into_paginator().send();
+    /// The first due times in the state table: a look at all shards of the index at once, and at the database itself, for
+    /// it is nothing that the bundle does.
+    pub fn first_due(&self) -> anyhow::Result<Due> {
         let mut due = Due::default();
-        while let Some(page) = pages.next().await {
-            for item in page?.items() {
-                let at = item.get("due_at").and_then(|at| at.as_s().ok());
-                let at: Timestamp = at.context("an item of the index has no due time")?.parse()?;
-                let shard = item.get("due_shard").and_then(|shard| shard.as_s().ok());
-                let is_renewal = shard.is_some_and(|shard| shard.starts_with(RENEW));
-                let first = if is_renewal {
-                    &mut due.renewals
-                } else {
-                    &mut due.timers
-                };
-                *first = Some(first.map_or(at, |first| first.min(at)));
-            }
+        for item in self.aws.items_of_index(STATE_TABLE, "due")? {
+            let at: Timestamp = item.get("due_at").context("no due time")?.parse()?;
+            let is_renewal = item.get("due_shard").is_some_and(|shard| shard.starts_with(RENEW));
+            let first = if is_renewal {
+                &mut due.renewals
+            } else {
+                &mut due.timers
+            };
+            *first = Some(first.map_or(at, |first| first.min(at)));
         }
         Ok(due)
     }

@@ -12,12 +12,14 @@ mod platform;
 mod run;
 mod scene;
 mod shrink;
+mod story;
 mod tap;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use plan::{Cuts, Fault, Plan};
 pub use run::Figures;
+pub use sync_core::bugs::Bug;
 pub use shrink::shrink;
 
 use history::History;
@@ -43,11 +45,13 @@ pub fn simulate(seed: u64, cuts: &Cuts, aloud: bool) -> Outcome {
     let steps = plan.steps;
     let mut figures = Figures::new();
     let run = AssertUnwindSafe(|| played(plan, cuts, &mut figures, aloud));
+    sync_core::bugs::plant(cuts.bug);
     let done = catch_unwind(run).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(anyhow::anyhow!("panic: {}", text.unwrap_or_default()))
     });
+    sync_core::bugs::plant(None);
     let (failure, trace) = match done {
         Ok(trace) => (None, trace),
         Err(error) => {

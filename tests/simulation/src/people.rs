@@ -41,7 +41,7 @@ impl Run<'_> {
     }
 
     fn does(&mut self, index: usize, edit: Edit) -> anyhow::Result<String> {
-        self.say(&format!("  person: {edit:?}"));
+        self.say(format_args!("  person: {edit:?}"));
         self.scene.tap.note(&format!("{edit:?}"));
         let key = self.scene.people[index].key.clone();
         let now = self.scene.now();

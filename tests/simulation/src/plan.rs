@@ -9,6 +9,7 @@ use std::time::Duration;
 use contact_store::ConflictPolicy;
 use fastrand::Rng;
 use graph_sim::{DeadToken, Settings as GraphSettings, Warts};
+use sync_core::bugs::Bug;
 use sync_core::record::{DeletionPolicy, Policy};
 use sync_engine::Settings;
 
@@ -115,7 +116,7 @@ impl Fault {
     }
 }
 
-/// What may be left out of a seed's run, to find out what of it matters.
+/// What may be left out of a seed's run, to find out what of it matters; and what may be wrong with the bundle.
 #[derive(Clone, Debug, Default)]
 pub struct Cuts {
     /// Only so many steps.
@@ -124,6 +125,8 @@ pub struct Cuts {
     pub without: BTreeSet<Fault>,
     /// Without these steps.
     pub skip: BTreeSet<u32>,
+    /// With this bug planted.
+    pub bug: Option<Bug>,
 }
 
 /// A seed's scene.
@@ -258,7 +261,10 @@ fn graph(dice: &mut Rng, seed: u64, faults: &BTreeSet<Fault>) -> GraphSettings {
         seed,
         latency: Duration::from_millis(dice.u64(0..200)),
         soft_deleted_readable: dice.bool(),
-        if_match_enforced: dice.u8(0..4) > 0,
+        // Where `If-Match` isn't honoured, an edit that nobody could see yet is written over: a documented limit.
+        if_match_enforced: dice.u8(0..4) > 0
+            || faults.contains(&Fault::Interleaved)
+            || (odd && lag > 0),
         default_covers_subfolders: dice.bool(),
         authorization_life: dice.bool().then_some(Duration::from_hours(1)),
         notification_delay: Duration::from_millis(dice.u64(0..20_000)),

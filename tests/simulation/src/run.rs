@@ -31,6 +31,8 @@ const RENEW_EVERY: Duration = Duration::from_mins(5);
 const RESYNC_EVERY: Duration = Duration::from_mins(1);
 /// Nobody who is not waiting for somebody else is polled so often.
 const LONG: u32 = 5_000;
+/// So often whatever is under way is gone on with when the faults have stopped.
+const ROUNDS: usize = 100;
 /// So many things at most are under way at once.
 const MOST_AT_ONCE: usize = 6;
 
@@ -106,7 +108,7 @@ impl<'s> Run<'s> {
                 continue;
             }
             let mut dice = self.scene.plan.chance(step);
-            self.say(&format!("step {step} at {}", self.scene.now()));
+            self.say(format_args!("step {step} at {}", self.scene.now()));
             self.step(&mut dice)?;
         }
         Ok(())
@@ -180,7 +182,7 @@ impl<'s> Run<'s> {
             _ => Duration::from_secs(dice.u64(1..120)),
         };
         self.scene.stack.ambient.advance(by);
-        self.say(&format!("  {by:?} pass"));
+        self.say(format_args!("  {by:?} pass"));
     }
 
     /// Begins something of what can be begun now.
@@ -281,7 +283,7 @@ impl<'s> Run<'s> {
         // Ticks that would find nothing are left out: each is of some fifty queries.
         let writes = self.scene.tap.writes();
         if self.first_due.is_none_or(|(then, _)| then != writes) {
-            self.first_due = Some((writes, self.scene.look(stack.first_due())??));
+            self.first_due = Some((writes, stack.first_due()?));
         }
         let finds = |schedule: &str| self.first_due.is_some_and(|(_, due)| due.has(schedule, now));
         let (renews, polls) = (finds(RENEW), finds(RESYNC));
@@ -318,12 +320,12 @@ impl<'s> Run<'s> {
         let request = self
             .scene
             .request(call.method, &call.path, &headers, call.body.as_ref())?;
-        self.say(&format!(
+        self.say(format_args!(
             "  platform: {} {} {:?} {}",
             call.method,
             call.path,
             call.headers,
-            call.body.as_ref().map(Value::to_string).unwrap_or_default()
+            call.body.as_ref().unwrap_or(&Value::Null)
         ));
         self.count("calls of the API");
         let stack = &self.scene.stack;
@@ -341,7 +343,7 @@ impl<'s> Run<'s> {
         future: Pin<Box<dyn Future<Output = anyhow::Result<Ended>> + 's>>,
         what: What,
     ) {
-        self.say(&format!("  begins {name}"));
+        self.say(format_args!("  begins {name}"));
         self.under_way.push(Activity { name, future, what });
     }
 
@@ -349,7 +351,7 @@ impl<'s> Run<'s> {
     fn poll(&mut self, index: usize, polls: u32) -> anyhow::Result<()> {
         let mut context = Context::from_waker(Waker::noop());
         let mut left = polls.min(LONG);
-        self.say(&format!(
+        self.say(format_args!(
             "  goes on with {} for {polls}",
             self.under_way[index].name
         ));
@@ -362,7 +364,7 @@ impl<'s> Run<'s> {
             if let Poll::Ready(ended) = ended {
                 let activity = self.under_way.remove(index);
                 let ended = ended.with_context(|| format!("{} failed", activity.name))?;
-                self.say(&format!("  {} has ended", activity.name));
+                self.say(format_args!("  {} has ended", activity.name));
                 return self.ended(activity.what, ended);
             }
         }
@@ -395,7 +397,7 @@ impl<'s> Run<'s> {
                 stream.finish(batch, Ok::<_, ()>(answer));
             }
             (What::Call(call), Ended::Call(status, answer)) => {
-                self.say(&format!("  platform is told {status} {answer}"));
+                self.say(format_args!("  platform is told {status} {answer}"));
                 self.answered(*call, status, &answer)?;
             }
             (What::Notices | What::Tick, _) => {}
@@ -414,7 +416,7 @@ impl<'s> Run<'s> {
         }
         let Activity { name, future, what } = self.under_way.remove(index);
         drop(future);
-        self.say(&format!("  {name} dies"));
+        self.say(format_args!("  {name} dies"));
         self.count("deaths");
         match what {
             What::Stream(stream, batch) => stream.finish(batch, Err::<DynamoDbEventResponse, ()>(())),
@@ -425,7 +427,7 @@ impl<'s> Run<'s> {
 
     /// The end of the faults: what is under way comes to its end.
     pub(crate) fn wind_up(mut self) -> anyhow::Result<()> {
-        self.say("the faults stop");
+        self.say(format_args!("the faults stop"));
         let stack = &self.scene.stack;
         self.scene.tap.break_some(0);
         stack.world().clear_faults();
@@ -434,13 +436,15 @@ impl<'s> Run<'s> {
         stack.bus.clear_faults();
         stack.contact_changes.clear_faults();
         stack.mailbox_changes.clear_faults();
-        for turn in 0..100 {
+        for turn in 0..ROUNDS {
             if self.under_way.is_empty() {
                 return Ok(());
             }
             self.poll(turn % self.under_way.len(), u32::MAX)?;
         }
-        anyhow::bail!("{} doesn't come to its end", self.under_way[0].name)
+        let names: Vec<&str> = self.under_way.iter().map(|it| it.name).collect();
+        anyhow::ensure!(names.is_empty(), "{} don't come to their end", names.join(", "));
+        Ok(())
     }
 
     fn trouble(&mut self, dice: &mut Rng) {
@@ -564,9 +568,9 @@ impl<'s> Run<'s> {
     }
 
     /// A line of the trace.
-    pub(crate) fn say(&self, what: &str) {
+    pub(crate) fn say(&self, what: std::fmt::Arguments<'_>) {
         if self.aloud {
-            crate::say(what);
+            crate::say(&what.to_string());
         }
         // The steps are the same wherever the requests are; what was asked is in the trace by itself.
     }

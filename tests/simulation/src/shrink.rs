@@ -6,8 +6,8 @@ use crate::plan::{Cuts, Fault, Plan};
 use crate::simulate;
 
 /// The smallest cuts found with which the seed still fails the same check. `None`: it doesn't fail.
-pub fn shrink(seed: u64, mut tell: impl FnMut(&str)) -> Option<Cuts> {
-    let mut best = Cuts::default();
+pub fn shrink(seed: u64, from: &Cuts, mut tell: impl FnMut(&str)) -> Option<Cuts> {
+    let mut best = from.clone();
     let (check, _) = simulate(seed, &best, false).failure?;
     let fails = |cuts: &Cuts| {
         let failure = simulate(seed, cuts, false).failure;

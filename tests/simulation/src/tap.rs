@@ -90,7 +90,7 @@ impl Wiretap {
 
 impl Tap for Wiretap {
     fn request(&self, request: Wired<'_>) -> Strike {
-        let writes = request.service.starts_with("Dynamo") && !reads(request.action);
+        let writes = request.service.starts_with("Dynamo") && !request.is_read();
         if writes {
             self.writes.fetch_add(1, Ordering::Relaxed);
         }
@@ -130,10 +130,6 @@ impl Tap for Wiretap {
             crate::say(&format!("      {} was answered {status}", request.action));
         }
     }
-}
-
-fn reads(action: &str) -> bool {
-    action.contains("Get") || action == "Query" || action == "Scan"
 }
 
 fn hash(bytes: &[u8]) -> u64 {

@@ -1,13 +1,13 @@
-//! Seeds that once failed, and some that nobody has tried.
+//! Seeds that once failed, some others, and what makes a run worth something: it repeats, and it can fail.
 //!
 //! Knows no more of a run than its outcome. `corpus.txt` has a seed a line, and behind it what it was about.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
-use simulation::{Cuts, Outcome, simulate};
+use simulation::{Bug, Cuts, Outcome, simulate};
 
 const CORPUS: &str = include_str!("../corpus.txt");
 /// Tests are built without optimisation: each seed takes a while.
-const FRESH: std::ops::Range<u64> = 0..40;
+const FRESH: std::ops::Range<u64> = 0..20;
 
 fn run(seed: u64) -> Outcome {
     let outcome = simulate(seed, &Cuts::default(), false);
@@ -41,4 +41,15 @@ fn the_same_seed_leaves_the_same_trace() {
         assert_ne!(one.trace, 0);
     }
     assert_ne!(run(3).trace, run(7).trace);
+}
+
+/// All bugs that can be planted: `cargo xtask simulate --bugs`.
+#[test]
+fn a_planted_bug_is_found_and_another_run_is_free_of_it() {
+    let planted = Cuts {
+        bug: Some(Bug::ConflictNotLogged),
+        ..Cuts::default()
+    };
+    let found = (0..100).find_map(|seed| simulate(seed, &planted, false).failure.map(|_| seed));
+    run(found.unwrap());
 }

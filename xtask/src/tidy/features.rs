@@ -1,4 +1,4 @@
-//! The functions ask the same features of whatever the AWS SDK is built on.
+//! The functions ask the same features of whatever the AWS SDK is built on, and none that is for tests.
 //!
 //! `sam build` builds them one by one, and cargo compiles a crate once more for each set of features that it is asked
 //! for, with all that depends on it. One feature apart, and the SDK is compiled again for each function.
@@ -28,6 +28,9 @@ const SDK: [&str; 7] = [
     "aws-sdk-sqs",
 ];
 
+/// The feature under which bugs can be planted.
+const BUGS: &str = "seeded-bugs";
+
 /// By crate and version: the features that are asked for, and by which functions.
 type Asked = BTreeMap<String, BTreeMap<String, Vec<&'static str>>>;
 
@@ -54,6 +57,17 @@ pub(crate) fn check() -> Result<Vec<String>> {
             format!("{krate}: {sets:?}; give shared/lambda-boot a line with all of these features")
         })
         .collect())
+}
+
+/// Bugs are planted by the simulation, and by nobody else.
+pub(crate) fn check_bugs() -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for function in FUNCTIONS {
+        let built = tree(function)?.into_iter();
+        let planted = built.filter(|(_, features)| features.split(',').any(|it| it == BUGS));
+        findings.extend(planted.map(|(krate, _)| format!("{function} is built with the feature {BUGS} of {krate}")));
+    }
+    Ok(findings)
 }
 
 /// Every crate that is compiled for this one, with its features.

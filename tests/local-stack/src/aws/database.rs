@@ -2,12 +2,14 @@
 //!
 //! Knows how tables get from the template into it. It must not know what is kept in them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ambient::Ambient;
 use anyhow::{Context as _, anyhow};
+use dynoxide::actions::scan::ScanRequest;
 use dynoxide::storage_backend::Clock;
-use dynoxide::{Database, DynoxideError};
+use dynoxide::{AttributeValue, Database, DynoxideError};
 
 use super::server::{Loopback, free_port, stopped};
 use super::template::TableSpec;
@@ -43,6 +45,41 @@ pub(super) fn create(ambient: Ambient, tables: Vec<TableSpec>) -> anyhow::Result
         }
     }
     Ok(database)
+}
+
+/// The items of an index, each with those of its attributes that are texts.
+pub(super) fn items_of_index(
+    database: &Database,
+    table: &str,
+    index: &str,
+) -> anyhow::Result<Vec<BTreeMap<String, String>>> {
+    let mut items = Vec::new();
+    let mut from = None;
+    loop {
+        let page = database
+            .scan(ScanRequest {
+                table_name: table.to_owned(),
+                index_name: Some(index.to_owned()),
+                exclusive_start_key: from,
+                ..ScanRequest::default()
+            })
+            .map_err(|error| failed(&error))?;
+        let texts = page.items.into_iter().flatten().map(|item| {
+            let text = |(name, value)| {
+                if let AttributeValue::S(text) = value {
+                    Some((name, text))
+                } else {
+                    None
+                }
+            };
+            item.into_iter().filter_map(text).collect()
+        });
+        items.extend(texts);
+        from = page.last_evaluated_key;
+        if from.is_none() {
+            return Ok(items);
+        }
+    }
 }
 
 /// Serves the database; answers its URL.

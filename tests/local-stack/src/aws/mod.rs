@@ -23,6 +23,7 @@ mod streams;
 mod template;
 #[cfg(test)]
 mod tests;
+mod untouched;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
+    BehaviorVersion, Credentials, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
 };
 use axum::http::StatusCode;
 use photo_store::PhotoStore;
@@ -53,6 +54,7 @@ pub use wire::{Strike, Tap, Wired};
 
 use local_queue::Queues;
 use server::{Fault, Loopback};
+use streams::Writes;
 use template::Template;
 
 const ACCOUNT: &str = "000000000000";
@@ -72,6 +74,9 @@ pub const LIFECYCLE_QUEUE: &str = "LifecycleQueue";
 
 /// The logical id of the bus that is told of changes.
 pub const EVENT_BUS: &str = "EventBus";
+
+/// The address of services in this process. Nobody resolves it.
+const NOWHERE: &str = "http://aws.invalid";
 
 /// Loopback answers within milliseconds; a machine under load gets some more.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -98,6 +103,25 @@ macro_rules! client {
     };
 }
 
+/// A client whose requests end in this process: nobody looks at a signature there, and nothing takes real time.
+macro_rules! near_client {
+    ($sdk:ident, $http:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::from_static(REGION))
+                .endpoint_url(NOWHERE)
+                .allow_no_auth()
+                .identity_cache(IdentityCache::no_cache())
+                .timeout_config(TimeoutConfig::disabled())
+                .retry_config(RetryConfig::disabled())
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+                .http_client($http)
+                .build(),
+        )
+    };
+}
+
 /// One AWS account of its own, on ports of its own. Dropped or stopped, it leaves nothing running.
 pub struct LocalAws {
     dynamodb: aws_sdk_dynamodb::Client,
@@ -114,6 +138,7 @@ pub struct LocalAws {
     objects: LocalObjects,
     photos: PhotoStore,
     streams: BTreeMap<String, LocalStream>,
+    writes: Writes,
     servers: Vec<Loopback>,
 }
 
@@ -131,7 +156,7 @@ impl LocalAws {
         let secrets = LocalSecrets::new(ambient.clone());
         anyhow::ensure!(template.has_bus(EVENT_BUS), "template.yaml has no {EVENT_BUS}");
         let bus = LocalBus::new(ambient.clone(), EVENT_BUS);
-        let streams = open_streams(&ambient, &database, &template)?;
+        let streams = open_streams(&ambient, &database, &template, None)?;
         let answer = services(queues.clone(), secrets.clone(), bus.clone());
         let json_server = Loopback::start(|until| server::serve_json(listener, answer, until));
         let functions = LocalFunctions::default();
@@ -159,6 +184,7 @@ impl LocalAws {
             functions,
             objects,
             streams,
+            writes: Writes::default(),
             servers: vec![database_server, json_server, functions_server, objects_server],
         })
     }
@@ -166,23 +192,23 @@ impl LocalAws {
     /// The same without a socket: the clients' requests end in this process, and `tap` sees each of them. Nothing here
     /// needs a runtime, and nothing but the caller's polls decides what happens when.
     pub fn in_process(ambient: Ambient, tap: Arc<dyn Tap>) -> anyhow::Result<Self> {
-        const NOWHERE: &str = "http://aws.invalid";
         let template = template::parsed()?;
         let database = database::create(ambient.clone(), template.tables()?)?;
         let queues = Queues::new(ambient.clone(), NOWHERE);
         let of_template = create_queues(&queues, template)?;
         let secrets = LocalSecrets::new(ambient.clone());
         let bus = LocalBus::new(ambient.clone(), EVENT_BUS);
-        let streams = open_streams(&ambient, &database, template)?;
+        let writes = Writes::default();
+        let streams = open_streams(&ambient, &database, template, Some(&writes))?;
         let services = services(queues.clone(), secrets.clone(), bus.clone());
-        let http = wire::Wire::new(database.clone(), Arc::new(services), tap);
+        let http = wire::Wire::new(database.clone(), writes.clone(), Arc::new(services), tap);
         let http = SharedHttpClient::new(http);
         Ok(Self {
-            dynamodb: client!(aws_sdk_dynamodb, NOWHERE, http.clone()),
-            sqs: client!(aws_sdk_sqs, NOWHERE, http.clone()),
-            secrets_manager: client!(aws_sdk_secretsmanager, NOWHERE, http.clone()),
-            eventbridge: client!(aws_sdk_eventbridge, NOWHERE, http.clone()),
-            lambda: client!(aws_sdk_lambda, NOWHERE, http.clone()),
+            dynamodb: near_client!(aws_sdk_dynamodb, http.clone()),
+            sqs: near_client!(aws_sdk_sqs, http.clone()),
+            secrets_manager: near_client!(aws_sdk_secretsmanager, http.clone()),
+            eventbridge: near_client!(aws_sdk_eventbridge, http.clone()),
+            lambda: near_client!(aws_sdk_lambda, http.clone()),
             photos: photos(NOWHERE, http),
             database,
             queues,
@@ -192,6 +218,7 @@ impl LocalAws {
             functions: LocalFunctions::default(),
             objects: LocalObjects::default(),
             streams,
+            writes,
             servers: Vec::new(),
         })
     }
@@ -241,6 +268,11 @@ impl LocalAws {
         &self.database
     }
 
+    /// The items of a table's index, each with those of its attributes that are texts: for who looks without being counted.
+    pub fn items_of_index(&self, table: &str, index: &str) -> anyhow::Result<Vec<BTreeMap<String, String>>> {
+        database::items_of_index(&self.database, table, index)
+    }
+
     /// The event bus, with what was put on it.
     pub fn bus(&self) -> &LocalBus {
         &self.bus
@@ -274,6 +306,7 @@ impl LocalAws {
 
     /// Deletes the items whose time to live is over, as `DynamoDB` does in its own time. Answers how many.
     pub fn sweep_expired(&self) -> anyhow::Result<usize> {
+        self.writes.count();
         self.database
             .sweep_ttl()
             .map_err(|error| database::failed(&error))
@@ -326,10 +359,11 @@ fn open_streams(
     ambient: &Ambient,
     database: &dynoxide::Database,
     template: &Template,
+    writes: Option<&Writes>,
 ) -> anyhow::Result<BTreeMap<String, LocalStream>> {
     let streams = template.streams()?.into_iter().map(|settings| {
         let table = settings.table.clone();
-        let stream = LocalStream::open(ambient.clone(), database.clone(), settings)?;
+        let stream = LocalStream::open(ambient.clone(), database.clone(), settings, writes.cloned())?;
         Ok((table, stream))
     });
     streams.collect()

@@ -5,6 +5,7 @@
 //! does with a batch, nor when to poll. A table is one shard here, so one batch at a time is under way.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,20 @@ pub struct StreamSettings {
     pub max_retries: u32,
 }
 
+/// Counts the requests that may have written into the database, so that a stream need not be read where nothing was.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Writes(Arc<AtomicU64>);
+
+impl Writes {
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn so_far(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// One invocation's worth of records. It is under way until it is [finished](LocalStream::finish): with an error, where
 /// the function has crashed.
 #[derive(Debug)]
@@ -54,10 +69,14 @@ struct Inner {
     database: Database,
     settings: StreamSettings,
     arn: String,
+    /// `None`: somebody may write who doesn't count.
+    writes: Option<Writes>,
     state: Mutex<State>,
 }
 
 struct State {
+    /// How many writes there had been when the stream was last read.
+    read_after: Option<u64>,
     /// From where on the stream has not been read yet.
     iterator: String,
     /// Records that have passed the filters and are not dealt with, each with the time from which on it is delivered.
@@ -77,6 +96,7 @@ impl LocalStream {
         ambient: Ambient,
         database: Database,
         settings: StreamSettings,
+        writes: Option<Writes>,
     ) -> anyhow::Result<Self> {
         let list = dynoxide::actions::list_streams::ListStreamsRequest {
             table_name: Some(settings.table.clone()),
@@ -101,6 +121,7 @@ impl LocalStream {
             .get_shard_iterator(begin)
             .map_err(|error| failed(&error))?;
         let state = Mutex::new(State {
+            read_after: None,
             iterator: begin.shard_iterator.context("a stream without an iterator")?,
             waiting: VecDeque::new(),
             under_way: false,
@@ -116,6 +137,7 @@ impl LocalStream {
             database,
             settings,
             arn,
+            writes,
             state,
         })))
     }
@@ -220,6 +242,11 @@ impl LocalStream {
 
     /// Reads what was written since.
     fn read(&self, state: &mut State) -> anyhow::Result<()> {
+        let writes = self.0.writes.as_ref().map(Writes::so_far);
+        if writes.is_some() && writes == state.read_after {
+            return Ok(());
+        }
+        state.read_after = writes;
         loop {
             let ask = dynoxide::actions::get_records::GetRecordsRequest {
                 shard_iterator: state.iterator.clone(),

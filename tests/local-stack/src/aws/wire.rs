@@ -6,7 +6,7 @@
 //! between, and whether it lives to see it. Must not know who asks, nor why a [`Tap`] makes a request go wrong.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -22,6 +22,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::server::Answer;
+use super::streams::Writes;
+use super::untouched::Touched;
 
 /// What becomes of a request between the client and the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,13 @@ pub struct Wired<'a> {
     pub body: &'a [u8],
 }
 
+impl Wired<'_> {
+    /// True for a request to the tables that leaves them as they are.
+    pub fn is_read(&self) -> bool {
+        self.action.contains("Get") || self.action == "Query" || self.action == "Scan"
+    }
+}
+
 /// Somebody who sees every request, and may have it go wrong.
 pub trait Tap: Send + Sync {
     /// A request is about to reach its service.
@@ -63,6 +72,8 @@ pub(super) type Services = Arc<dyn Fn(&str, &str, &[u8]) -> Answer + Send + Sync
 #[derive(Clone)]
 pub(super) struct Wire {
     database: Database,
+    writes: Writes,
+    touched: Arc<Mutex<Touched>>,
     services: Services,
     tap: Arc<dyn Tap>,
 }
@@ -74,9 +85,11 @@ impl fmt::Debug for Wire {
 }
 
 impl Wire {
-    pub(super) fn new(database: Database, services: Services, tap: Arc<dyn Tap>) -> Self {
+    pub(super) fn new(database: Database, writes: Writes, services: Services, tap: Arc<dyn Tap>) -> Self {
         Self {
             database,
+            writes,
+            touched: Arc::default(),
             services,
             tap,
         }
@@ -84,10 +97,7 @@ impl Wire {
 
     fn carry_out(&self, request: Wired<'_>) -> (u16, String) {
         let (status, answer) = if request.service.starts_with("DynamoDB_") {
-            match dynamodb(&self.database, request.action, request.body) {
-                Ok(answer) => (200, answer),
-                Err(error) => (error.status_code(), error.to_json()),
-            }
+            self.ask_database(request)
         } else {
             match (self.services)(request.service, request.action, request.body) {
                 Ok(answer) => (200, answer.to_string()),
@@ -99,6 +109,23 @@ impl Wire {
         };
         self.tap.answered(request, status);
         (status, answer)
+    }
+
+    fn ask_database(&self, request: Wired<'_>) -> (u16, String) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if !request.is_read() {
+            self.writes.count();
+            touched.write(request.body);
+        } else if request.action == "Query"
+            && let Some(answer) = touched.answer(request.body)
+        {
+            return (200, answer.to_owned());
+        }
+        drop(touched);
+        match dynamodb(&self.database, request.action, request.body) {
+            Ok(answer) => (200, answer),
+            Err(error) => (error.status_code(), error.to_json()),
+        }
     }
 
     async fn serve(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {

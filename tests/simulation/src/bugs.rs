@@ -1,0 +1,67 @@
+//! The bugs that can be planted, and how soon each must be found.
+//!
+//! Knows their names and what finds them. What each of them breaks is in the product, at the place of its call of
+//! `sync_core::bugs::bug`.
+
+use std::time::Duration;
+
+use simulation::{Bug, Cuts};
+
+use crate::crowd::{Crowd, Found};
+
+/// A bug, and the promise that it is found.
+pub(crate) struct Planted {
+    pub(crate) bug: Bug,
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// So many seeds from 0 on find it.
+    within: u64,
+}
+
+const fn planted(bug: Bug, name: &'static str, within: u64) -> Planted {
+    Planted { bug, name, within }
+}
+
+pub(crate) const ALL: [Planted; 9] = [
+    planted(Bug::LinkBeforePage, "link-before-page", 500),
+    planted(Bug::CreateRepeated, "create-repeated", 500),
+    planted(Bug::EchoTaken, "echo-taken", 500),
+    planted(Bug::TombstoneIgnored, "tombstone-ignored", 500),
+    planted(Bug::DeleteWithoutEvidence, "delete-without-evidence", 500),
+    planted(Bug::BaseNotKept, "base-not-kept", 500),
+    planted(Bug::IfMatchNotSent, "if-match-not-sent", 500),
+    planted(Bug::EditCleared, "edit-cleared", 500),
+    planted(Bug::ConflictNotLogged, "conflict-not-logged", 500),
+];
+
+/// Plants each of them. False where one isn't found in time.
+#[expect(clippy::print_stdout, reason = "it is a tool")]
+pub(crate) fn all(jobs: usize, from: u64) -> bool {
+    println!("| Bug | Found by | Seeds needed | Promised |\n| --- | --- | --- | --- |");
+    let mut all_found = true;
+    for Planted { bug, name, within } in ALL {
+        let cuts = Cuts {
+            bug: Some(bug),
+            ..Cuts::default()
+        };
+        let crowd = Crowd {
+            seeds: from..from + within,
+            cuts,
+            jobs,
+            failures: 1,
+            twice: 0,
+        };
+        let Found { failed, .. } = crowd.run(Duration::MAX);
+        match failed.iter().min_by_key(|failure| failure.seed) {
+            Some(failure) => {
+                let needed = failure.seed - from + 1;
+                println!("| `{name}` | {} | {needed} | {within} |", failure.check);
+            }
+            None => {
+                all_found = false;
+                println!("| `{name}` | **nothing** | - | {within} |");
+            }
+        }
+    }
+    all_found
+}
