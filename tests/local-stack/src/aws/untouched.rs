@@ -1,12 +1,12 @@
-//! Partitions of an index that nothing was ever written into: what they hold is known without a look.
+//! Shards of an index that nothing was ever written into: what they hold is known without a look.
 //!
 //! A tick of a schedule asks for all shards of the index of due times, and where there are two mailboxes all but two of
-//! them are empty. Knows the SDK's JSON as bytes. A query that it doesn't recognise it leaves to the database.
+//! them are empty. Knows the names of these attributes and the SDK's JSON as bytes. A query that it doesn't recognise it leaves to the database.
 
 use std::collections::BTreeSet;
 
-/// Before a value of the partition key in an item that is written.
-const WRITTEN: &[u8] = br#""due_shard":{"S":""#;
+/// Before a value of an index's partition key in an item that is written: `due_shard`, `roster_shard`.
+const WRITTEN: &[u8] = br#"_shard":{"S":""#;
 /// Before the one that a query asks for.
 const ASKED: &[u8] = br#"":shard":{"S":""#;
 /// What a query of an empty partition is answered.
@@ -50,9 +50,9 @@ mod tests {
     #[test]
     fn only_a_partition_that_nothing_was_written_into_is_answered_for() {
         let mut touched = Touched::default();
-        touched.write(br#"{"Item":{"due_shard":{"S":"poll#07"}},"Next":{"due_shard":{"S":"renew#01"}}}"#);
+        touched.write(br#"{"Item":{"due_shard":{"S":"poll#07"}},"Next":{"roster_shard":{"S":"mailbox#01"}}}"#);
         let query = |shard: &str| format!(r#"{{"ExpressionAttributeValues":{{":shard":{{"S":"{shard}"}}}}}}"#);
-        for shard in ["poll#07", "renew#01"] {
+        for shard in ["poll#07", "mailbox#01"] {
             assert_eq!(touched.answer(query(shard).as_bytes()), None, "{shard}");
         }
         assert_eq!(touched.answer(query("poll#08").as_bytes()), Some(EMPTY));
