@@ -93,8 +93,9 @@ impl Crowd {
         // A panic is told with its seed.
         std::panic::set_hook(Box::new(|_| {}));
         std::thread::scope(|scope| {
-            let work = || scope.spawn(|| shared.work());
-            let workers: Vec<_> = (0..self.jobs).map(|_| work()).collect();
+            let workers: Vec<_> = (0..self.jobs)
+                .map(|_| scope.spawn(|| shared.work()))
+                .collect();
             let mut told = Instant::now();
             while workers.iter().any(|worker| !worker.is_finished()) {
                 std::thread::sleep(Duration::from_millis(20));
