@@ -5,6 +5,7 @@
 //! chance: the same seed leaves the same trace. Must share no code with what it judges.
 
 mod checks;
+mod epilogue;
 mod history;
 mod people;
 mod plan;
