@@ -70,33 +70,33 @@ const ACTIONS: [&str; 7] = [
 /// So much is asked of Graph at most for each step of a plan, and beside it.
 const GRAPH_REQUESTS: (u64, u64) = (200, 4_000);
 
+/// So many minutes pass one after the other, until both sides are at rest: what a notification brings, what a poll does, and
+/// the rest of an edit that has failed again and again.
+const REST_AFTER: [u64; 4] = [20, 50, 40, 5 * 60];
+
 /// Time passes without faults, until both sides have come to rest or had all the time that they may need.
 pub(crate) fn calm_down(scene: &mut Scene, history: &History, figures: &mut Figures) -> anyhow::Result<()> {
     for person in scene.people.clone() {
         ask(scene, &person, "resume")?;
     }
-    pass(scene, Duration::from_mins(100))?;
-    // Removals that were never told are found by the comparison alone.
-    if !scene.has(Fault::MissingDeletes) {
-        if at_rest(scene, history)?.is_ok() {
-            return Ok(());
+    if scene.has(Fault::MissingDeletes) {
+        // Removals that were never told are found by a comparison alone. Nothing else may be left to one.
+        pass(scene, Duration::from_mins(20))?;
+        for person in scene.people.clone() {
+            ask(scene, &person, "resync")?;
         }
-        // Edits that have failed again and again rest for hours. Nothing may be left to a comparison.
-        *figures.entry("long rests").or_default() += 1;
-        pass(scene, Duration::from_hours(5))?;
-        return at_rest(scene, history)?;
     }
-    for person in scene.people.clone() {
-        ask(scene, &person, "resync")?;
+    for (number, minutes) in REST_AFTER.into_iter().enumerate() {
+        pass(scene, Duration::from_mins(minutes))?;
+        match at_rest(scene, history)? {
+            Ok(()) => return Ok(()),
+            Err(error) => scene.tap.note(&format!("not at rest yet: {error:#}")),
+        }
+        if number == 2 {
+            *figures.entry("long rests").or_default() += 1;
+        }
     }
-    pass(scene, Duration::from_mins(100))?;
-    match at_rest(scene, history)? {
-        Ok(()) => return Ok(()),
-        Err(error) => scene.tap.note(&format!("not at rest yet: {error:#}")),
-    }
-    *figures.entry("long rests").or_default() += 1;
-    // Whatever it is, a day must be enough.
-    pass(scene, Duration::from_hours(26))
+    Ok(())
 }
 
 pub(crate) fn pass(scene: &mut Scene, time: Duration) -> anyhow::Result<()> {
