@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use contact_store::{Conflict, Contact};
-use graph_sim::{Operation, Snapshot};
+use graph_sim::Snapshot;
 use local_stack::Difference;
 use serde_json::{Map, Value};
 use sync_core::shape::whole;
