@@ -13,8 +13,8 @@ pub enum Bug {
     CreateRepeated,
     /// What the mirror has just so is taken for something new.
     EchoTaken,
-    /// A deleted contact that is shown again is believed without a look.
-    TombstoneIgnored,
+    /// Of a contact that is buried no tombstone is left.
+    TombstoneDropped,
     /// A removal that delta tells of is believed without a look.
     DeleteWithoutEvidence,
     /// A second edit forgets on what the first one was based.

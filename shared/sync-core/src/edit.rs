@@ -165,7 +165,15 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
     let base = edit.base.as_ref();
     Edit {
         wish,
-        base: base.map(|base| if bug(Bug::BaseNotKept) { current.document } else { base }).cloned(),
+        base: base
+            .map(|base| {
+                if bug(Bug::BaseNotKept) {
+                    current.document
+                } else {
+                    base
+                }
+            })
+            .cloned(),
         edited_at: at,
         count: edit.count + 1,
         urgency: urgency.min(edit.urgency),

@@ -88,8 +88,8 @@ pub fn judge(known: Option<Known<'_>>, seen: Sighting<'_>, source: Source) -> Ve
     };
     if known.deleted {
         return match source {
-            Source::Delta | Source::Full if !bug(Bug::TombstoneIgnored) => Verdict::Verify(Doubt::Buried),
-            Source::Delta | Source::Full | Source::Read => Verdict::Insert(seen.document.clone()),
+            Source::Delta | Source::Full => Verdict::Verify(Doubt::Buried),
+            Source::Read => Verdict::Insert(seen.document.clone()),
         };
     }
     if known.change_key == seen.change_key && known.folder == seen.folder && !bug(Bug::EchoTaken) {

@@ -382,7 +382,9 @@ impl LocalStack {
         let mut due = Due::default();
         for item in self.aws.items_of_index(STATE_TABLE, "due")? {
             let at: Timestamp = item.get("due_at").context("no due time")?.parse()?;
-            let is_renewal = item.get("due_shard").is_some_and(|shard| shard.starts_with(RENEW));
+            let is_renewal = item
+                .get("due_shard")
+                .is_some_and(|shard| shard.starts_with(RENEW));
             let first = if is_renewal {
                 &mut due.renewals
             } else {

@@ -26,7 +26,7 @@ pub(crate) const ALL: [Planted; 9] = [
     planted(Bug::LinkBeforePage, "link-before-page", 500),
     planted(Bug::CreateRepeated, "create-repeated", 500),
     planted(Bug::EchoTaken, "echo-taken", 500),
-    planted(Bug::TombstoneIgnored, "tombstone-ignored", 500),
+    planted(Bug::TombstoneDropped, "tombstone-dropped", 500),
     planted(Bug::DeleteWithoutEvidence, "delete-without-evidence", 500),
     planted(Bug::BaseNotKept, "base-not-kept", 500),
     planted(Bug::IfMatchNotSent, "if-match-not-sent", 500),

@@ -185,7 +185,9 @@ pub(crate) fn all(scene: &mut Scene, history: &History, figures: &mut Figures) -
         values(index, &last, history)?;
         events(scene, &last)?;
         let told = scene.stack.bus.events();
-        let told = told.iter().map(|event| (event.detail_type.as_str(), &event.detail["data"]));
+        let told = told
+            .iter()
+            .map(|event| (event.detail_type.as_str(), &event.detail["data"]));
         let of_mailbox = told.filter(|(_, data)| data["mailbox"] == person.id.as_str());
         story::plausible(of_mailbox, history, &last.deletes_logged)?;
     }

@@ -82,7 +82,10 @@ pub(crate) fn told(crowd: &Crowd) -> bool {
 impl Crowd {
     /// Runs them, the lowest first.
     #[expect(clippy::print_stdout, reason = "it is a tool")]
-    #[expect(clippy::disallowed_methods, reason = "who waits is told by the clock on the wall")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "who waits is told by the clock on the wall"
+    )]
     pub(crate) fn run(&self, tell_every: Duration) -> Found {
         let shared = Shared {
             crowd: self,
@@ -93,9 +96,7 @@ impl Crowd {
         // A panic is told with its seed.
         std::panic::set_hook(Box::new(|_| {}));
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.jobs)
-                .map(|_| scope.spawn(|| shared.work()))
-                .collect();
+            let workers: Vec<_> = (0..self.jobs).map(|_| scope.spawn(|| shared.work())).collect();
             let mut told = Instant::now();
             while workers.iter().any(|worker| !worker.is_finished()) {
                 std::thread::sleep(Duration::from_millis(20));

@@ -20,8 +20,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use plan::{Cuts, Fault, Plan};
 pub use run::Figures;
-pub use sync_core::bugs::Bug;
 pub use shrink::shrink;
+pub use sync_core::bugs::Bug;
 
 use history::History;
 use run::Run;

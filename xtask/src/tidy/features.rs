@@ -65,7 +65,9 @@ pub(crate) fn check_bugs() -> Result<Vec<String>> {
     for function in FUNCTIONS {
         let built = tree(function)?.into_iter();
         let planted = built.filter(|(_, features)| features.split(',').any(|it| it == BUGS));
-        findings.extend(planted.map(|(krate, _)| format!("{function} is built with the feature {BUGS} of {krate}")));
+        findings.extend(
+            planted.map(|(krate, _)| format!("{function} is built with the feature {BUGS} of {krate}")),
+        );
     }
     Ok(findings)
 }

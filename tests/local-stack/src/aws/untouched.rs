@@ -50,8 +50,10 @@ mod tests {
     #[test]
     fn only_a_partition_that_nothing_was_written_into_is_answered_for() {
         let mut touched = Touched::default();
-        touched.write(br#"{"Item":{"due_shard":{"S":"poll#07"}},"Next":{"roster_shard":{"S":"mailbox#01"}}}"#);
-        let query = |shard: &str| format!(r#"{{"ExpressionAttributeValues":{{":shard":{{"S":"{shard}"}}}}}}"#);
+        touched
+            .write(br#"{"Item":{"due_shard":{"S":"poll#07"}},"Next":{"roster_shard":{"S":"mailbox#01"}}}"#);
+        let query =
+            |shard: &str| format!(r#"{{"ExpressionAttributeValues":{{":shard":{{"S":"{shard}"}}}}}}"#);
         for shard in ["poll#07", "mailbox#01"] {
             assert_eq!(touched.answer(query(shard).as_bytes()), None, "{shard}");
         }
