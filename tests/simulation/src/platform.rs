@@ -146,7 +146,11 @@ impl Run<'_> {
         index: usize,
         dice: &mut Rng,
     ) -> anyhow::Result<Option<(ContactId, usize, Map<String, Value>, u64)>> {
-        let listed = self.scene.listed(&self.scene.people[index])?;
+        let mut listed = self.scene.listed(&self.scene.people[index])?;
+        // Who has edited a contact is likely to go on with it while that edit is on its way.
+        if dice.bool() && listed.values().any(|contact| contact.edit.is_some()) {
+            listed.retain(|_, contact| contact.edit.is_some());
+        }
         let picked = pick(listed.into_values(), dice);
         Ok(picked.and_then(|contact| {
             let document = whole(&contact.document, &contact.extras);

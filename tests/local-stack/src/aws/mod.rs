@@ -191,7 +191,7 @@ impl LocalAws {
 
     /// The same without a socket: the clients' requests end in this process, and `tap` sees each of them. Nothing here
     /// needs a runtime, and nothing but the caller's polls decides what happens when.
-    pub fn in_process(ambient: Ambient, tap: Arc<dyn Tap>) -> anyhow::Result<Self> {
+    pub fn in_process(ambient: &Ambient, tap: Arc<dyn Tap>) -> anyhow::Result<Self> {
         let template = template::parsed()?;
         let database = database::create(ambient.clone(), template.tables()?)?;
         let queues = Queues::new(ambient.clone(), NOWHERE);
@@ -199,7 +199,7 @@ impl LocalAws {
         let secrets = LocalSecrets::new(ambient.clone());
         let bus = LocalBus::new(ambient.clone(), EVENT_BUS);
         let writes = Writes::default();
-        let streams = open_streams(&ambient, &database, template, Some(&writes))?;
+        let streams = open_streams(ambient, &database, template, Some(&writes))?;
         let services = services(queues.clone(), secrets.clone(), bus.clone());
         let http = wire::Wire::new(database.clone(), writes.clone(), Arc::new(services), tap);
         let http = SharedHttpClient::new(http);
