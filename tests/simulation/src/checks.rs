@@ -17,7 +17,7 @@ use crate::epilogue;
 use crate::history::{Author, Deed, Entry, History, Told, seen};
 use crate::plan::Fault;
 use crate::run::Figures;
-use crate::scene::{Person, Scene, answer, finish};
+use crate::scene::{Person, Scene, answer, finish, request};
 use crate::story;
 
 /// What is not true.
@@ -105,7 +105,7 @@ pub(crate) fn pass(scene: &mut Scene, time: Duration) -> anyhow::Result<()> {
 
 pub(crate) fn ask(scene: &Scene, person: &Person, action: &str) -> anyhow::Result<()> {
     let path = format!("/v1/mailboxes/{}/{action}", person.id);
-    let request = scene.request("POST", &path, &[], None)?;
+    let request = request("POST", &path, &[], None)?;
     let (status, answer) = finish(answer(&scene.stack, request))??;
     anyhow::ensure!(status == 202, "{action} was answered {status}: {answer}");
     Ok(())
@@ -325,7 +325,12 @@ fn values(index: usize, last: &Last, history: &History) -> anyhow::Result<()> {
         for entry in &entries {
             let wrote = match &entry.deed {
                 Deed::Create(wrote) | Deed::Edit { wrote, .. } if entry.told == Told::Done => wrote,
-                _ => continue,
+                Deed::Create(_)
+                | Deed::Edit { .. }
+                | Deed::Move
+                | Deed::Restore
+                | Deed::Delete { .. }
+                | Deed::Settle => continue,
             };
             for value in wrote {
                 let written_over = entries.iter().any(|other| {

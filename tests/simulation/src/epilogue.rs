@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::checks::{ask, at_rest, pass, require};
 use crate::history::{History, TEXTS};
-use crate::scene::{Person, Scene, answer, finish};
+use crate::scene::{Person, Scene, answer, finish, request};
 
 const ECHO: &str = "a further look changes nothing";
 const ONE_WRITE: &str = "one edit is one write on the other side";
@@ -101,7 +101,7 @@ pub(crate) fn played(scene: &mut Scene, history: &History) -> anyhow::Result<()>
     pass(scene, Duration::from_mins(10))?;
     if Spent::so_far(scene)? != spent.with([0, count, count]) {
         // Somebody was not notified: the poll sees it.
-        pass(scene, Duration::from_mins(60))?;
+        pass(scene, Duration::from_hours(1))?;
     }
     spent.and(ONE_WRITE, scene, [0, count, count])?;
     for (person, id, _) in &contacts {
@@ -116,7 +116,7 @@ pub(crate) fn played(scene: &mut Scene, history: &History) -> anyhow::Result<()>
 
 fn patch(scene: &Scene, person: &Person, path: &str, body: &Value) -> anyhow::Result<()> {
     let path = format!("/v1/mailboxes/{}{path}", person.id);
-    let request = scene.request("PATCH", &path, &[("if-match", "*")], Some(body))?;
+    let request = request("PATCH", &path, &[("if-match", "*")], Some(body))?;
     let (status, answer) = finish(answer(&scene.stack, request))??;
     anyhow::ensure!(status < 300, "an edit was answered {status}: {answer}");
     Ok(())

@@ -182,7 +182,7 @@ impl Run<'_> {
         let own = truth.folders.iter().filter(|(_, folder)| !folder.is_default);
         match pick(own, dice) {
             Some((id, _)) if dice.bool() => {
-                drop(self.does(index, Edit::RenameFolder { id: id.clone(), name })?)
+                drop(self.does(index, Edit::RenameFolder { id: id.clone(), name })?);
             }
             Some(_) | None if truth.folders.len() < 4 => {
                 drop(self.does(index, Edit::CreateFolder { parent: None, name })?);

@@ -14,6 +14,9 @@ use crate::plan::Fault;
 use crate::run::Run;
 use crate::scene::Scene;
 
+/// A contact that the API lists: its id, whose it is, what is seen of it, and its version.
+type Listed = (ContactId, usize, Map<String, Value>, u64);
+
 /// A request to the API, and what it is in the history.
 #[derive(Clone)]
 pub(crate) struct Call {
@@ -141,11 +144,7 @@ impl Run<'_> {
     }
 
     /// A contact that the API lists: its id, whose it is, what is seen of it, and its version.
-    fn one_listed(
-        &self,
-        index: usize,
-        dice: &mut Rng,
-    ) -> anyhow::Result<Option<(ContactId, usize, Map<String, Value>, u64)>> {
+    fn one_listed(&self, index: usize, dice: &mut Rng) -> anyhow::Result<Option<Listed>> {
         let mut listed = self.scene.listed(&self.scene.people[index])?;
         // Who has edited a contact is likely to go on with it while that edit is on its way.
         if dice.bool() && listed.values().any(|contact| contact.edit.is_some()) {

@@ -222,7 +222,10 @@ impl<'s> Run<'s> {
         let Some(batch) = batch else { return false };
         let ends_at = ambient::add(stack.ambient.now(), self.scene.plan.worker_life);
         let event = batch.event.clone();
-        let future = async move { Ok(Ended::Work(stack.worker.handle(event, ends_at).await)) };
+        let future = async move {
+            let answer = Box::pin(stack.worker.handle(event, ends_at)).await;
+            Ok(Ended::Work(answer))
+        };
         self.add("sync-mailbox", Box::pin(future), What::Work(batch));
         true
     }
@@ -317,9 +320,7 @@ impl<'s> Run<'s> {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        let request = self
-            .scene
-            .request(call.method, &call.path, &headers, call.body.as_ref())?;
+        let request = crate::scene::request(call.method, &call.path, &headers, call.body.as_ref())?;
         self.say(format_args!(
             "  platform: {} {} {:?} {}",
             call.method,

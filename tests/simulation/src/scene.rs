@@ -138,7 +138,7 @@ impl Scene {
             key
         };
         let form = json!({ "tenant": key.tenant, "user": key.user });
-        let request = self.request("POST", "/v1/mailboxes", &[], Some(&form))?;
+        let request = request("POST", "/v1/mailboxes", &[], Some(&form))?;
         let (status, answer) = finish(answer(&self.stack, request))??;
         anyhow::ensure!(status == 201, "the mailbox was not enrolled: {answer}");
         let id = answer["id"].as_str().context("no id")?.parse()?;
@@ -196,29 +196,29 @@ impl Scene {
         let page = self.looker.conflicts(&person.id, None, None, 1000);
         Ok(self.look(page)??.items)
     }
+}
 
-    pub(crate) fn request(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<&Value>,
-    ) -> anyhow::Result<Request<Body>> {
-        let kind = if method == "PATCH" {
-            "application/merge-patch+json"
-        } else {
-            "application/json"
-        };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", kind);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        Ok(request.body(body)?)
+/// A request to contacts-api.
+pub(crate) fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> anyhow::Result<Request<Body>> {
+    let kind = if method == "PATCH" {
+        "application/merge-patch+json"
+    } else {
+        "application/json"
+    };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", kind);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
     }
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    Ok(request.body(body)?)
 }
 
 /// contacts-api with a request: the status and the body of its answer.

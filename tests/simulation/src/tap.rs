@@ -111,7 +111,9 @@ impl Tap for Wiretap {
             let body: String = String::from_utf8_lossy(request.body).chars().take(200).collect();
             let line = match strike {
                 Strike::None => format!("      {} {body}", request.action),
-                strike => format!("      {} {strike:?} {body}", request.action),
+                Strike::Refused | Strike::AnswerLost | Strike::Repeated => {
+                    format!("      {} {strike:?} {body}", request.action)
+                }
             };
             drop(state);
             crate::say(&line);

@@ -1,7 +1,6 @@
 //! Seeds that once failed, some others, and what makes a run worth something: it repeats, and it can fail.
 //!
 //! Knows no more of a run than its outcome. `corpus.txt` has a seed a line, and behind it what it was about.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use simulation::{Bug, Cuts, Outcome, simulate};
 
