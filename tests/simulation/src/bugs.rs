@@ -52,15 +52,12 @@ pub(crate) fn all(jobs: usize, from: u64) -> bool {
             twice: 0,
         };
         let Found { failed, .. } = crowd.run(Duration::MAX);
-        match failed.iter().min_by_key(|failure| failure.seed) {
-            Some(failure) => {
-                let needed = failure.seed - from + 1;
-                println!("| `{name}` | {} | {needed} | {within} |", failure.check);
-            }
-            None => {
-                all_found = false;
-                println!("| `{name}` | **nothing** | - | {within} |");
-            }
+        if let Some(failure) = failed.iter().min_by_key(|failure| failure.seed) {
+            let needed = failure.seed - from + 1;
+            println!("| `{name}` | {} | {needed} | {within} |", failure.check);
+        } else {
+            all_found = false;
+            println!("| `{name}` | **nothing** | - | {within} |");
         }
     }
     all_found

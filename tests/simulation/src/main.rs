@@ -144,17 +144,13 @@ fn one(seed: u64, cuts: &Cuts, arguments: &Arguments) -> bool {
 
 /// What shows a failure again.
 fn command(seed: u64, cuts: &Cuts) -> String {
-    let mut command = format!("cargo xtask simulate --seed {seed} --trace");
-    if let Some(bug) = cuts.bug {
-        let planted = bugs::ALL.into_iter().find(|it| it.bug == bug);
-        command.extend(planted.map(|it| format!(" --bug {}", it.name)));
-    }
-    if let Some(steps) = cuts.steps {
-        command += &format!(" --steps {steps}");
-    }
+    let mut words = vec![format!("cargo xtask simulate --seed {seed} --trace")];
+    let planted = bugs::ALL.into_iter().find(|it| cuts.bug == Some(it.bug));
+    words.extend(planted.map(|it| format!("--bug {}", it.name)));
+    words.extend(cuts.steps.map(|steps| format!("--steps {steps}")));
     if !cuts.without.is_empty() {
         let names: Vec<_> = cuts.without.iter().map(|fault| fault.name()).collect();
-        command += &format!(" --without {}", names.join(","));
+        words.push(format!("--without {}", names.join(",")));
     }
     if !cuts.skip.is_empty() {
         let steps = 0..Plan::of(seed, cuts).steps;
@@ -162,7 +158,7 @@ fn command(seed: u64, cuts: &Cuts) -> String {
             .filter(|step| !cuts.skip.contains(step))
             .map(|step| step.to_string())
             .collect();
-        command += &format!(" --only {}", steps.join(","));
+        words.push(format!("--only {}", steps.join(",")));
     }
-    command
+    words.join(" ")
 }
