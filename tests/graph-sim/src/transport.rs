@@ -109,7 +109,11 @@ impl Transport for SimTransport {
             ));
         }
         let started = self.clock.now();
-        match carry(&self.world, &self.clock, &self.webhook, request).await {
+        // Whoever polls the caller decides what happens before Graph sees the request, and before the answer is seen.
+        tokio::task::yield_now().await;
+        let served = carry(&self.world, &self.clock, &self.webhook, request).await;
+        tokio::task::yield_now().await;
+        match served {
             Served::Answer(_) if self.clock.since(started) > HUNG => Err(TransportError::Timeout(
                 Simulated("the answer came too late").into(),
             )),
