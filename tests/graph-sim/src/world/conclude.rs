@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::answers::{Answer, Refusal, empty_answer, set_header};
 use super::call::{Call, Operation};
@@ -115,6 +116,13 @@ impl World {
             Some(Fault::Truncated) => {
                 let half = answer.body().len() / 2;
                 answer.body_mut().truncate(half);
+                return (Outcome::Answer(answer), delay);
+            }
+            Some(Fault::Blank) => {
+                if let Ok(mut page) = serde_json::from_slice::<Value>(answer.body()) {
+                    page["value"] = Value::Array(Vec::new());
+                    *answer.body_mut() = Bytes::from(page.to_string());
+                }
                 return (Outcome::Answer(answer), delay);
             }
             Some(Fault::Unavailable { retry_after }) => {
