@@ -127,7 +127,7 @@ pub(crate) fn anew(edit: &Edit) -> Edit {
 /// What a contact waits by that is gone from Outlook, and that is not to be deleted here before somebody has said so:
 /// if it is refused that it was deleted, Outlook gets it anew. `rev` is its record's.
 pub fn withheld(edit: Option<&Edit>, rev: u64, hold: Hold, at: Timestamp) -> Edit {
-    let edit = edit.map(anew).unwrap_or_else(|| Edit {
+    let whole = || Edit {
         wish: Wish::Save,
         base: None,
         base_folder: None,
@@ -137,10 +137,10 @@ pub fn withheld(edit: Option<&Edit>, rev: u64, hold: Hold, at: Timestamp) -> Edi
         urgency: Urgency::Backfill,
         failed: None,
         hold: None,
-    });
+    };
     Edit {
         hold: Some(hold),
-        ..edit
+        ..edit.map_or_else(whole, anew)
     }
 }
 
