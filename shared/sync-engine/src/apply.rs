@@ -29,6 +29,8 @@ pub(crate) enum Effect {
     Move,
     Touch,
     Bury,
+    /// Its delete waits for a person.
+    Guard,
 }
 
 /// One contact to be written, and what is believed to be stored.
@@ -229,6 +231,7 @@ impl<T: Transport> Session<'_, T> {
                 Effect::Update | Effect::Move => &mut self.report.updated,
                 Effect::Touch => &mut self.report.touched,
                 Effect::Bury => &mut self.report.buried,
+                Effect::Guard => &mut self.report.guarded,
             } += 1;
         }
         failed.map_or(Ok(overtaken), |error| Err(error.into()))

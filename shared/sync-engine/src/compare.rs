@@ -285,6 +285,8 @@ impl<T: Transport> Session<'_, T> {
                 Effect::Update | Effect::Touch => "stale-in-mirror",
                 Effect::Move => "in-another-folder",
                 Effect::Bury => "gone-from-outlook",
+                // Nothing is repaired before a person has decided.
+                Effect::Guard => continue,
             };
             *run.drift.entry(cause.to_owned()).or_default() += 1;
             *self.report.drift.entry(cause).or_default() += 1;

@@ -264,10 +264,7 @@ impl<T: Transport> Session<'_, T> {
             let is_lost = write.effect == Effect::Bury && stored.is_some_and(|it| it.deleted_at.is_none());
             match (loss, stored) {
                 (Loss::Count, _) if is_lost => gone.push((id.clone(), outlook_id.clone())),
-                (Loss::Guard, Some(stored)) if is_lost => {
-                    self.report.guarded += 1;
-                    writes.push(self.guarded(stored, whereabouts));
-                }
+                (Loss::Guard, Some(stored)) if is_lost => writes.push(self.guarded(stored, whereabouts)),
                 _ => {
                     self.lost += u64::from(is_lost);
                     writes.push(write);
@@ -290,7 +287,7 @@ impl<T: Transport> Session<'_, T> {
             omitted: Vec::new(),
             ..stored.clone()
         };
-        Write::over(stored, contact, Effect::Touch)
+        Write::over(stored, contact, Effect::Guard)
     }
 
     /// Whether a contact lies in a synced folder; `None` where Graph didn't say in which it lies. One in a folder that

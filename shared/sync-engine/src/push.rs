@@ -227,7 +227,6 @@ impl<T: Transport> Session<'_, T> {
         if !guarded.is_empty() {
             tracing::warn!("more contacts are deleted here than the delete guard allows");
             self.holding.insert(Side::Platform);
-            self.report.guarded += guarded.len() as u64;
             // Who is edited at this moment is looked at once more.
             self.write_all(guarded).await?;
         }
@@ -296,7 +295,7 @@ impl<T: Transport> Session<'_, T> {
                 elsewhere: false,
             });
         }
-        Write::over(contact, held, Effect::Touch)
+        Write::over(contact, held, Effect::Guard)
     }
 
     /// Some of the photos: single edits that have come meanwhile go before the others.
