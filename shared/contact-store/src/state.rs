@@ -174,6 +174,9 @@ pub struct Comparison {
     pub contacts: u64,
     /// How many differed, by cause.
     pub drift: BTreeMap<String, u64>,
+    /// How many comparisons in a row have found no difference, up to this one when it has ended.
+    #[serde(default)]
+    pub clean: u32,
 }
 
 /// A contact folder and how far its sync is.

@@ -55,7 +55,8 @@ impl<T: Transport> Session<'_, T> {
             {
                 running
             }
-            Some(_) | None => Comparison {
+            before => Comparison {
+                clean: before.map_or(0, |before| before.clean),
                 started_at: now,
                 finished_at: None,
                 requested_at,
@@ -88,9 +89,15 @@ impl<T: Transport> Session<'_, T> {
         let findings = self.verify(unseen).await?;
         self.count_drift(&mut run, &findings);
         run.finished_at = Some(self.now());
+        run.clean = if run.drift.is_empty() {
+            run.clean.saturating_add(1)
+        } else {
+            0
+        };
         self.update_mailbox(|mailbox| mailbox.comparison = Some(run.clone()))
             .await?;
-        let due = schedule::next_due(self.now(), self.engine.settings.compare_every, self.draw());
+        let wait = schedule::comparison_after(self.engine.settings.compare_every, run.clean);
+        let due = schedule::next_due(self.now(), wait, self.draw());
         self.set_timer(TimerKind::Compare, due).await?;
         Ok(Progress::Complete)
     }

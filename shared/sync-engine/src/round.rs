@@ -86,7 +86,7 @@ impl<T: Transport> Session<'_, T> {
                     }
                     restarts += 1;
                     self.report.resyncs += 1;
-                    // A full round shows who is there.
+                    // The full round that follows shows who is there.
                     missing.clear();
                     standing = self.restart(id, &standing, standing.listing).await?;
                     continue;
@@ -131,7 +131,9 @@ impl<T: Transport> Session<'_, T> {
                 }
                 Onward::Done(link) => {
                     if standing.full {
-                        missing = self.not_seen(id, standing.generation).await?;
+                        missing.extend(self.not_seen(id, standing.generation).await?);
+                        missing.sort();
+                        missing.dedup();
                     }
                     let ended = Ended {
                         folder: id.clone(),
