@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use local_aws::tools::{self, Tool};
 
 /// `cargo` with these arguments, in the root.
 pub(crate) fn cargo(arguments: &str) -> Command {
@@ -43,6 +44,15 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
 pub(crate) fn become_demo(arguments: &[String]) -> Result<()> {
     let mut demo = cargo("run --locked --package local-stack --");
     Err(demo.args(arguments).exec()).context("can't run cargo")
+}
+
+/// So is the scoreboard, which looks for the simulator's binary beside its own.
+pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
+    tools::install(&[Tool::Usual])?;
+    run(&mut cargo("build --locked --package graph-sim --package scoreboard"))?;
+    let mut scoreboard = cargo("run --locked --quiet --package graph-sim --package scoreboard --bin scoreboard --");
+    scoreboard.arg("--python").arg(Tool::Usual.programs().join("python"));
+    Err(scoreboard.args(arguments).exec()).context("can't run cargo")
 }
 
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
