@@ -46,13 +46,16 @@ pub(crate) fn become_demo(arguments: &[String]) -> Result<()> {
     Err(demo.args(arguments).exec()).context("can't run cargo")
 }
 
-/// So is the scoreboard, which looks for the simulator's binary beside its own.
+/// So is the scoreboard. It looks for the simulator's binary beside its own, and both lie beside this one.
 pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
     tools::install(&[Tool::Usual])?;
-    run(&mut cargo("build --locked --package graph-sim --package scoreboard"))?;
-    let mut scoreboard = cargo("run --locked --quiet --package graph-sim --package scoreboard --bin scoreboard --");
+    // Of the workspace, so that it is built with the features that the tests are built with.
+    run(&mut cargo(
+        "build --locked --workspace --bin graph-sim --bin scoreboard",
+    ))?;
+    let mut scoreboard = Command::new(std::env::current_exe()?.with_file_name("scoreboard"));
     scoreboard.arg("--python").arg(Tool::Usual.programs().join("python"));
-    Err(scoreboard.args(arguments).exec()).context("can't run cargo")
+    Err(scoreboard.args(arguments).exec()).context("can't run the scoreboard")
 }
 
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
