@@ -47,6 +47,8 @@ pub struct Deed {
     pub who: String,
     /// The values that it wrote.
     pub members: Members,
+    /// The members of the contact as its side showed them just before.
+    pub knew: Members,
     /// How often both sides had come to agree before: who acts in a later era knows of all earlier ones.
     pub era: usize,
 }

@@ -138,17 +138,24 @@ fn fate(deeds: &[&Deed]) -> Fate {
     let delete = deeds.iter().enumerate().find(|(index, deed)| {
         deed.act == Act::Delete && !is_undone(*index, deed)
     });
-    let Some((_, delete)) = delete else {
+    let Some((at, delete)) = delete else {
         return Fate::Present;
     };
-    let contradicts = |deed: &&&Deed| {
-        matches!(deed.act, Act::Edit | Act::Move) && deed.side != delete.side && deed.era >= delete.era
+    let contradicts = |(index, deed): (usize, &&Deed)| {
+        let is_change = matches!(deed.act, Act::Edit | Act::Move) && deed.side != delete.side;
+        is_change && deed.era >= delete.era && (index > at || !knows(delete, deed))
     };
-    if deeds.iter().any(|deed| contradicts(&deed)) {
+    if deeds.iter().enumerate().any(contradicts) {
         Fate::Either
     } else {
         Fate::Gone(delete.side)
     }
+}
+
+/// Whether a deed was done in view of an earlier one of the other side.
+fn knows(deed: &Deed, earlier: &Deed) -> bool {
+    let shown = |(name, value): (&String, &String)| deed.knew.get(name) == Some(value);
+    deed.era > earlier.era || (!earlier.members.is_empty() && earlier.members.iter().all(shown))
 }
 
 /// The values that are nowhere, and that nobody has replaced knowingly.
@@ -157,7 +164,7 @@ fn overwritten(history: &History, deeds: &[&Deed], shown: &[&Card]) -> Vec<Strin
     for (index, deed) in deeds.iter().enumerate().filter(|(_, deed)| deed.act == Act::Edit) {
         for (member, value) in &deed.members {
             let replaces = |later: &&&Deed| {
-                let knows = later.side == deed.side || later.era > deed.era;
+                let knows = later.side == deed.side || knows(later, deed);
                 knows && (later.act == Act::Delete || later.members.contains_key(member))
             };
             let is_replaced = deeds.iter().skip(index + 1).any(|later| replaces(&later));

@@ -7,7 +7,7 @@ mod judge;
 mod script;
 mod table;
 
-pub use history::{Act, Card, Deed, Ending, Event, History, Side};
+pub use history::{Act, Card, Deed, Ending, Event, History, Members, Side};
 pub use judge::{Fault, Verdict, apart, judge};
 pub use script::{Script, Step};
 pub use table::{Row, details, summary};

@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long they are left alone at the end, without faults.
 const SETTLE: Duration = Duration::from_secs(90);
+/// Between an agreement and what is done next: Outlook's clock has whole seconds.
+const BREATH: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_millis(100);
 
 /// Plays a script against a program, with a simulator of its own.
@@ -231,6 +233,7 @@ impl Player<'_> {
             Step::Meet => {
                 if stage.until(async || self.have_met().await).await? {
                     self.era += 1;
+                    stage.ambient.sleep(BREATH).await;
                 }
             }
             Step::Wait { seconds } => stage.ambient.sleep(Duration::from_secs_f64(*seconds)).await,
@@ -274,12 +277,14 @@ impl Player<'_> {
                         members.insert("givenName".into(), who.clone());
                         members.insert("displayName".into(), who.clone());
                     }
-                    let id = present.iter().find(|found| found.card.who == who).map(|found| found.id.clone());
+                    let found = present.iter().find(|found| found.card.who == who);
+                    let id = found.map(|found| found.id.clone());
                     let deed = Deed {
                         side,
                         act,
                         who,
                         members,
+                        knew: found.map(|found| found.card.members.clone()).unwrap_or_default(),
                         era: self.era,
                     };
                     // What a person doesn't see, he can't change; then nobody was told that it is done.

@@ -1,8 +1,8 @@
 """The usual way: list the contacts of Outlook every so often, and let the later write win.
 
 Written as tutorials do it: the mailbox's contacts by paged GET, contacts known by their Outlook ids, an id that is
-listed no more was deleted, `lastModifiedDateTime` against the row's own time where both sides have changed, and 429,
-503 and 504 tried again as Microsoft's own SDK does. Knows Graph and the platform's table. Must not know that it is
+listed no more was deleted, `changeKey` to see what has changed, `lastModifiedDateTime` against the row's own time where
+both sides have, and 429, 503 and 504 tried again as Microsoft's own SDK does. Knows Graph and the platform's table. Must not know that it is
 being watched, nor that its Graph is a simulator.
 """
 
@@ -76,7 +76,7 @@ class Graph:
         url: str | None = self.contacts
         query: dict[str, Any] | None = {
             "$top": PAGE,
-            "$select": ",".join(("id", "lastModifiedDateTime", *MEMBERS)),
+            "$select": ",".join(("id", "changeKey", "lastModifiedDateTime", *MEMBERS)),
         }
         found: dict[str, Contact] = {}
         while url:
@@ -127,7 +127,7 @@ class Graph:
 
 
 class Table:
-    """The platform's contacts, and what the sync remembers of each: Outlook's id and time, and whether it was edited."""
+    """The platform's contacts, and what the sync remembers of each: Outlook's id and version, and whether it was edited."""
 
     def __init__(self, path: str) -> None:
         self.rows = sqlite3.connect(path, isolation_level=None, timeout=30)
@@ -135,7 +135,7 @@ class Table:
         self.rows.execute("PRAGMA journal_mode = WAL")
         self.rows.execute(
             "CREATE TABLE IF NOT EXISTS contacts (id TEXT PRIMARY KEY, document TEXT NOT NULL, updated_at TEXT NOT NULL,"
-            " edited INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0, graph_id TEXT UNIQUE, graph_modified TEXT)"
+            " edited INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0, graph_id TEXT UNIQUE, graph_version TEXT)"
         )
 
     def all(self) -> list[sqlite3.Row]:
@@ -172,23 +172,31 @@ class Table:
     def take(self, contact: Contact) -> None:
         """Outlook's contact, new or changed."""
         self.rows.execute(
-            "INSERT INTO contacts (id, document, updated_at, edited, graph_id, graph_modified) VALUES (?, ?, ?, 0, ?, ?)"
+            "INSERT INTO contacts (id, document, updated_at, edited, graph_id, graph_version) VALUES (?, ?, ?, 0, ?, ?)"
             " ON CONFLICT (graph_id) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at,"
-            " edited = 0, deleted = 0, graph_modified = excluded.graph_modified",
+            " edited = 0, deleted = 0, graph_version = excluded.graph_version",
             (
                 uuid.uuid4().hex,
                 json.dumps(members_of(contact)),
                 contact["lastModifiedDateTime"],
                 contact["id"],
-                contact["lastModifiedDateTime"],
+                contact["changeKey"],
             ),
         )
 
     def pushed(self, row: sqlite3.Row, contact: Contact) -> None:
-        """Outlook has the row, as it was read. An edit meanwhile stays one."""
+        """Outlook has the row as it was read, and answers with all that it has. An edit meanwhile stays one."""
         self.rows.execute(
-            "UPDATE contacts SET graph_id = ?, graph_modified = ?, edited = (updated_at <> ?) WHERE id = ?",
-            (contact["id"], contact["lastModifiedDateTime"], row["updated_at"], row["id"]),
+            "UPDATE contacts SET graph_id = ?, graph_version = ?, edited = (updated_at <> ?),"
+            " document = CASE updated_at WHEN ? THEN ? ELSE document END WHERE id = ?",
+            (
+                contact["id"],
+                contact["changeKey"],
+                row["updated_at"],
+                row["updated_at"],
+                json.dumps(members_of(contact)),
+                row["id"],
+            ),
         )
 
     def forget(self, row: sqlite3.Row) -> None:
@@ -203,14 +211,14 @@ def sync(graph: Graph, table: Table) -> None:
         try:
             sync_one(graph, table, row, theirs)
         except httpx.HTTPStatusError as error:
-            log.warning("%s: %s", row["id"], error)
+            log.info("%s: %s", row["id"], error)
     for contact in outlook.values():
         table.take(contact)
 
 
 def sync_one(graph: Graph, table: Table, row: sqlite3.Row, theirs: Contact | None) -> None:
     """What both sides have of one contact that the platform knows."""
-    changed_there = theirs is not None and theirs["lastModifiedDateTime"] != row["graph_modified"]
+    changed_there = theirs is not None and theirs["changeKey"] != row["graph_version"]
     if theirs is not None and changed_there and (not row["edited"] or later(theirs, row)):
         table.take(theirs)
     elif row["deleted"]:
@@ -250,7 +258,7 @@ def main() -> None:
         try:
             sync(graph, table)
         except (httpx.HTTPError, json.JSONDecodeError, KeyError) as error:
-            log.warning("this round failed, the next one will do: %r", error)
+            log.info("this round failed, the next one will do: %r", error)
         time.sleep(float(every))
 
 

@@ -1,8 +1,6 @@
 //! Histories that are made up: each fault is found where it is, and not where it isn't.
 
-use std::collections::BTreeMap;
-
-use scoreboard::{Act, Card, Deed, Ending, Event, Fault, History, Side, Verdict, judge};
+use scoreboard::{Act, Card, Deed, Ending, Event, Fault, History, Members, Side, Verdict, judge};
 
 use Side::{Outlook, Platform};
 
@@ -21,12 +19,13 @@ impl Story {
     }
 
     fn deed(mut self, side: Side, act: Act, who: &str, title: Option<&str>) -> Self {
-        let members = title.map(|title| (TITLE.to_owned(), title.to_owned()));
+        let members = title.map(titled);
         self.history.events.push(Event::Deed(Deed {
             side,
             act,
             who: who.to_owned(),
-            members: members.into_iter().collect(),
+            members: members.unwrap_or_default(),
+            knew: Members::new(),
             era: self.era,
         }));
         self
@@ -46,6 +45,15 @@ impl Story {
 
     fn they_meet(mut self) -> Self {
         self.era += 1;
+        self
+    }
+
+    /// He who did the last deed saw this title just before.
+    fn in_view_of(mut self, title: &str) -> Self {
+        match self.history.events.last_mut() {
+            Some(Event::Deed(deed)) => deed.knew = titled(title),
+            Some(Event::Seen(..)) | None => panic!("no deed"),
+        }
         self
     }
 
@@ -71,10 +79,14 @@ impl Story {
     }
 }
 
+fn titled(title: &str) -> Members {
+    Members::from([(TITLE.to_owned(), title.to_owned())])
+}
+
 fn cards(side: &[(&str, &str)]) -> Vec<Card> {
     let card = |(who, title): &(&str, &str)| Card {
         who: (*who).to_owned(),
-        members: BTreeMap::from([(TITLE.to_owned(), (*title).to_owned())]),
+        members: titled(title),
     };
     side.iter().map(card).collect()
 }
@@ -209,6 +221,16 @@ fn a_value_that_somebody_replaces_knowingly_may_go() {
         .edits(Platform, "ada", "Analyst")
         .ends(&[("ada", "Countess")], &[("ada", "Countess")]);
     check(&verdict, &[(Fault::Overwritten, 1)]);
+}
+
+#[test]
+fn who_saw_what_he_replaced_or_deleted_did_it_knowingly() {
+    let story = || Story::new().creates(Outlook, "ada").edits(Outlook, "ada", "Countess");
+    let analyst = [("ada", "Analyst")];
+    let replaced = story().edits(Platform, "ada", "Analyst").in_view_of("Countess");
+    check(&replaced.ends(&analyst, &analyst), &[]);
+    let deleted = story().deletes(Platform, "ada").in_view_of("Countess");
+    check(&deleted.ends(&analyst, &analyst), &[(Fault::Resurrected, 1)]);
 }
 
 #[test]
