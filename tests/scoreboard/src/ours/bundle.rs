@@ -16,8 +16,7 @@ use local_stack::aws::{LocalAws, LocalStream, Schedules};
 use local_stack::{Cloud, LocalStack, Photos, RENEW, RESYNC};
 use serde_json::{Value, json};
 use sync_engine::Settings;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, oneshot};
 use tower::ServiceExt as _;
 
 use super::Enrolment;
@@ -41,54 +40,39 @@ type Stack = LocalStack<HttpTransport>;
 /// A running bundle with one mailbox.
 pub(super) struct Bundle {
     stack: Arc<Stack>,
-    killed: Arc<Notify>,
+    orders: Arc<Orders>,
     mailbox: Mutex<String>,
-    task: JoinHandle<()>,
 }
 
-impl Drop for Bundle {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// What the loops are told from outside.
+#[derive(Default)]
+struct Orders {
+    kill: Notify,
+    stop: Notify,
 }
 
 impl Bundle {
-    /// Starts it, with nobody enrolled.
-    pub(super) async fn start(enrolment: &Enrolment, hook: String) -> Result<Arc<Self>> {
+    /// Starts it in a thread of its own, with nobody enrolled.
+    pub(super) async fn start(enrolment: &Enrolment, hook: String) -> Result<Self> {
         let endpoints = Endpoints::explicit(&enrolment.graph, &enrolment.login)?;
-        let transport = HttpTransport::new(&HttpConfig {
-            plain_http: endpoints.plain_http(),
-            ..HttpConfig::default()
-        })?;
         let cloud = Cloud {
             endpoints,
             app: enrolment.client_id.clone(),
             secret: enrolment.client_secret.clone(),
             notification_url: hook,
         };
-        let settings = Settings {
-            poll_every: POLL,
-            compare_every: COMPARE,
-            ..Settings::default()
-        };
-        let ambient = Ambient::system();
-        let aws = LocalAws::start(ambient.clone()).await?;
-        let stack = LocalStack::wire(aws, ambient, cloud, settings, Photos::Off, |_| transport).await?;
-        let (stack, killed) = (Arc::new(stack), Arc::new(Notify::new()));
-        let task = tokio::spawn({
-            let (stack, killed) = (Arc::clone(&stack), Arc::clone(&killed));
-            async move {
-                if let Err(error) = run(&stack, &killed).await {
-                    eprintln!("the bundle has stopped: {error:#}");
-                }
-            }
+        let orders = Arc::new(Orders::default());
+        let (ready, is_ready) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::spawn({
+            let orders = Arc::clone(&orders);
+            move || runtime.block_on(live(cloud, &orders, ready))
         });
-        Ok(Arc::new(Self {
-            stack,
-            killed,
+        Ok(Self {
+            stack: is_ready.await.context("the bundle has died")??,
+            orders,
             mailbox: Mutex::default(),
-            task,
-        }))
+        })
     }
 
     /// Enrols the mailbox, as an operator does.
@@ -103,12 +87,12 @@ impl Bundle {
 
     /// The workers die where they are. Their messages come back when their visibility ends.
     pub(super) fn kill(&self) {
-        self.killed.notify_waiters();
+        self.orders.kill.notify_waiters();
     }
 
     /// Ends it.
     pub(super) fn stop(&self) {
-        self.task.abort();
+        self.orders.stop.notify_one();
     }
 
     /// Asks the API about the mailbox, whatever the contact's version is.
@@ -167,8 +151,43 @@ impl Bundle {
     }
 }
 
-async fn run(stack: &Stack, killed: &Notify) -> Result<Infallible> {
-    let workers = (0..WORKERS).map(|_| Box::pin(work(stack, killed)));
+/// Starts, says so, and runs until it fails or is stopped.
+async fn live(cloud: Cloud, orders: &Orders, ready: oneshot::Sender<Result<Arc<Stack>>>) {
+    let stack = match wire(cloud).await {
+        Ok(stack) => Arc::new(stack),
+        Err(error) => {
+            // Nobody waits any more: then nobody misses it.
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    let _ = ready.send(Ok(Arc::clone(&stack)));
+    tokio::select! {
+        failure = run(&stack, &orders.kill) => match failure {
+            Ok(never) => match never {},
+            Err(error) => eprintln!("the bundle has stopped: {error:#}"),
+        },
+        () = orders.stop.notified() => {}
+    }
+}
+
+async fn wire(cloud: Cloud) -> Result<Stack> {
+    let transport = HttpTransport::new(&HttpConfig {
+        plain_http: cloud.endpoints.plain_http(),
+        ..HttpConfig::default()
+    })?;
+    let settings = Settings {
+        poll_every: POLL,
+        compare_every: COMPARE,
+        ..Settings::default()
+    };
+    let ambient = Ambient::system();
+    let aws = LocalAws::start(ambient.clone()).await?;
+    LocalStack::wire(aws, ambient, cloud, settings, Photos::Off, |_| transport).await
+}
+
+async fn run(stack: &Stack, kill: &Notify) -> Result<Infallible> {
+    let workers = (0..WORKERS).map(|_| Box::pin(work(stack, kill)));
     tokio::select! {
         (never, ..) = futures_util::future::select_all(workers) => match never {},
         never = Box::pin(renew(stack)) => match never {},
@@ -178,15 +197,17 @@ async fn run(stack: &Stack, killed: &Notify) -> Result<Infallible> {
     }
 }
 
-async fn work(stack: &Stack, killed: &Notify) -> Infallible {
+async fn work(stack: &Stack, kill: &Notify) -> Infallible {
     loop {
         let Some(batch) = stack.work.poll() else {
             stack.ambient.sleep(IDLE).await;
             continue;
         };
         tokio::select! {
-            answer = stack.work_on(&batch) => stack.work.finish(batch, Ok::<_, Infallible>(answer)),
-            () = killed.notified() => {
+            answer = stack.work_on(&batch) => {
+                stack.work.finish(batch, Ok::<_, Infallible>(answer));
+            }
+            () = kill.notified() => {
                 stack.ambient.sleep(VISIBILITY).await;
                 stack.work.lapse();
             }

@@ -108,7 +108,7 @@ type Answer = Result<Response, Failure>;
 async fn enrol(State(bundles): Shared, Json(enrolment): Json<Enrolment>) -> Answer {
     let number = bundles.enrolled.fetch_add(1, Ordering::Relaxed).to_string();
     let hook = format!("{}/hooks/{number}", bundles.url);
-    let bundle = Bundle::start(&enrolment, hook).await?;
+    let bundle = Arc::new(Bundle::start(&enrolment, hook).await?);
     bundles.running(|running| running.insert(number.clone(), Arc::clone(&bundle)));
     bundle.enrol(&enrolment).await?;
     Ok((StatusCode::CREATED, Json(json!({ "id": number }))).into_response())
