@@ -54,7 +54,9 @@ pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
         "build --locked --workspace --bin graph-sim --bin scoreboard",
     ))?;
     let mut scoreboard = Command::new(std::env::current_exe()?.with_file_name("scoreboard"));
-    scoreboard.arg("--python").arg(Tool::Usual.programs().join("python"));
+    scoreboard
+        .arg("--python")
+        .arg(Tool::Usual.programs().join("python"));
     Err(scoreboard.args(arguments).exec()).context("can't run the scoreboard")
 }
 

@@ -153,7 +153,8 @@ impl LocalStack {
         let aws = LocalAws::start(ambient.clone()).await?;
         let clock = ambient.clone();
         Self::wire(aws, ambient, cloud, settings, photos, |receiver| {
-            SimTransport::new(Arc::new(Mutex::new(world)), clock.clone()).with_webhook(webhook(receiver, clock))
+            SimTransport::new(Arc::new(Mutex::new(world)), clock.clone())
+                .with_webhook(webhook(receiver, clock))
         })
         .await
     }

@@ -135,9 +135,10 @@ fn fate(deeds: &[&Deed]) -> Fate {
             .filter(|deed| matches!(deed.act, Act::Create | Act::Restore))
             .any(|deed| deed.side == delete.side || deed.era > delete.era)
     };
-    let delete = deeds.iter().enumerate().find(|(index, deed)| {
-        deed.act == Act::Delete && !is_undone(*index, deed)
-    });
+    let delete = deeds
+        .iter()
+        .enumerate()
+        .find(|(index, deed)| deed.act == Act::Delete && !is_undone(*index, deed));
     let Some((at, delete)) = delete else {
         return Fate::Present;
     };
@@ -197,9 +198,14 @@ fn vanished(history: &History) -> BTreeSet<String> {
             let [(_, before), (_, missing), (index, still_missing)] = three else {
                 continue;
             };
-            let gone = before.difference(missing).filter(|who| !still_missing.contains(**who));
+            let gone = before
+                .difference(missing)
+                .filter(|who| !still_missing.contains(**who));
             let past = &history.events[..*index];
-            vanished.extend(gone.filter(|who| !is_deleted(past, who)).map(|who| (*who).to_owned()));
+            vanished.extend(
+                gone.filter(|who| !is_deleted(past, who))
+                    .map(|who| (*who).to_owned()),
+            );
         }
     }
     vanished
@@ -226,14 +232,18 @@ pub fn apart(history: &History, outlook: &[Card], platform: &[Card]) -> BTreeSet
         written.entry(&deed.who).or_default().extend(members);
     }
     let shown = |side: &[Card], who: &str, names: &BTreeSet<&str>| {
-        let mut shown: Vec<Members> = cards(side, who).into_iter().map(|card| card.members.clone()).collect();
+        let mut shown: Vec<Members> = cards(side, who)
+            .into_iter()
+            .map(|card| card.members.clone())
+            .collect();
         for members in &mut shown {
             members.retain(|name, _| names.contains(name.as_str()));
         }
         shown.sort();
         shown
     };
-    let differs = |(who, names): &(&str, BTreeSet<&str>)| shown(outlook, who, names) != shown(platform, who, names);
+    let differs =
+        |(who, names): &(&str, BTreeSet<&str>)| shown(outlook, who, names) != shown(platform, who, names);
     let apart = written.into_iter().filter(differs);
     apart.map(|(who, _)| who.to_owned()).collect()
 }

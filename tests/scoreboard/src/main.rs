@@ -94,7 +94,11 @@ fn scripts(wanted: &[String]) -> Result<Vec<Script>> {
     let mut scripts = Vec::new();
     for entry in std::fs::read_dir(SCRIPTS)? {
         let path = entry?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if wanted.is_empty() || wanted.contains(&name) {
             let text = std::fs::read_to_string(&path)?;
             scripts.push(Script::read(&name, &text).with_context(|| path.display().to_string())?);
@@ -123,11 +127,21 @@ async fn row(name: &str, program: &Wire, scripts: &[Script], at_once: usize) -> 
 
 fn report(program: &str, script: &Script, verdict: &Verdict) -> Result<()> {
     let mut output = std::io::stdout().lock();
-    writeln!(output, "{program}: {} ({} requests)", script.name, verdict.requests)?;
+    writeln!(
+        output,
+        "{program}: {} ({} requests)",
+        script.name, verdict.requests
+    )?;
     for fault in Fault::ALL {
         let found = verdict.found.get(&fault).map(Vec::as_slice).unwrap_or_default();
         if !found.is_empty() {
-            writeln!(output, "    {} {}: {}", found.len(), fault.name(), found.join("; "))?;
+            writeln!(
+                output,
+                "    {} {}: {}",
+                found.len(),
+                fault.name(),
+                found.join("; ")
+            )?;
         }
     }
     Ok(())
@@ -139,7 +153,9 @@ fn write_down(file: &Path, table: &str) -> Result<()> {
     let page = std::fs::read_to_string(file).with_context(|| format!("can't read {name}"))?;
     let marked = page.split_once(BEGIN);
     let (before, rest) = marked.with_context(|| format!("{name} has no place for the scoreboard"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("{name}: the scoreboard has no end"))?;
+    let (_, after) = rest
+        .split_once(END)
+        .with_context(|| format!("{name}: the scoreboard has no end"))?;
     std::fs::write(file, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?;
     Ok(())
 }

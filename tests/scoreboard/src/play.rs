@@ -119,7 +119,9 @@ impl Stage {
             with.insert("user".into(), self.user.clone().into());
         }
         let path = format!("_sim/{name}");
-        self.operator.ask(Method::POST, &path, Some(Value::Object(with))).await
+        self.operator
+            .ask(Method::POST, &path, Some(Value::Object(with)))
+            .await
     }
 
     async fn edit(&self, edit: Value) -> Result<Option<String>> {
@@ -139,14 +141,20 @@ impl Stage {
             Side::Platform => {
                 let list = self.mailbox()?.get("contacts").await?;
                 let items = list["items"].as_array().into_iter().flatten();
-                let found = items.map(|item| found(item["id"].as_str().unwrap_or_default(), &item["contact"]));
+                let found =
+                    items.map(|item| found(item["id"].as_str().unwrap_or_default(), &item["contact"]));
                 Ok(found.collect())
             }
         }
     }
 
     async fn cards(&self, side: Side) -> Result<Vec<Card>> {
-        Ok(self.look(side).await?.into_iter().map(|found| found.card).collect())
+        Ok(self
+            .look(side)
+            .await?
+            .into_iter()
+            .map(|found| found.card)
+            .collect())
     }
 
     /// Looks at both sides, again and again. Ends only where that fails.
@@ -298,7 +306,12 @@ impl Player<'_> {
     }
 
     fn folder(&self, name: Option<&str>) -> Result<Option<String>> {
-        let id = |name: &str| self.folders.get(name).cloned().with_context(|| format!("no folder {name}"));
+        let id = |name: &str| {
+            self.folders
+                .get(name)
+                .cloned()
+                .with_context(|| format!("no folder {name}"))
+        };
         name.map(id).transpose()
     }
 
@@ -326,7 +339,9 @@ impl Player<'_> {
                     self.deleted.insert(deed.who.clone(), id.clone());
                 }
                 let edit = match deed.act {
-                    Act::Create => json!({ "kind": "create_contact", "folder": folder, "members": deed.members }),
+                    Act::Create => {
+                        json!({ "kind": "create_contact", "folder": folder, "members": deed.members })
+                    }
                     Act::Edit => json!({ "kind": "edit_contact", "id": id, "members": deed.members }),
                     Act::Delete => json!({ "kind": "delete_contact", "id": id }),
                     Act::Restore | Act::Move => json!({ "kind": "move_contact", "id": id, "folder": folder }),

@@ -95,14 +95,18 @@ impl Doing {
     /// The values as one contact gets them.
     pub fn written_to(&self, who: &str) -> Members {
         let values = self.members.iter();
-        values.map(|(name, value)| (name.clone(), format!("{value} ({who})"))).collect()
+        values
+            .map(|(name, value)| (name.clone(), format!("{value} ({who})")))
+            .collect()
     }
 
     /// With whom.
     pub fn people(&self) -> Vec<String> {
         match self.count {
             None => vec![self.who.clone()],
-            Some(count) => (1..=count).map(|number| format!("{}-{number}", self.who)).collect(),
+            Some(count) => (1..=count)
+                .map(|number| format!("{}-{number}", self.who))
+                .collect(),
         }
     }
 }

@@ -19,7 +19,11 @@ pub fn summary(rows: &[Row]) -> String {
     for fault in Fault::ALL {
         let _ = write!(table, " | {}", fault.name());
     }
-    let _ = writeln!(table, " | requests to Graph |\n| --- |{}", " ---: |".repeat(Fault::ALL.len() + 1));
+    let _ = writeln!(
+        table,
+        " | requests to Graph |\n| --- |{}",
+        " ---: |".repeat(Fault::ALL.len() + 1)
+    );
     for row in rows {
         let _ = write!(table, "| {}", row.program);
         for fault in Fault::ALL {
@@ -39,7 +43,10 @@ pub fn details(rows: &[Row]) -> String {
         let _ = write!(table, " | {}", row.program);
     }
     let _ = writeln!(table, " |\n|{}", " --- |".repeat(rows.len() + 1));
-    let scripts = rows.first().map(|row| row.verdicts.as_slice()).unwrap_or_default();
+    let scripts = rows
+        .first()
+        .map(|row| row.verdicts.as_slice())
+        .unwrap_or_default();
     for (index, (title, _)) in scripts.iter().enumerate() {
         let _ = write!(table, "| {title}");
         for row in rows {
@@ -53,7 +60,9 @@ pub fn details(rows: &[Row]) -> String {
 
 fn words(verdict: &Verdict) -> String {
     let found = Fault::ALL.into_iter().filter(|fault| verdict.count(*fault) > 0);
-    let found: Vec<_> = found.map(|fault| format!("{} {}", verdict.count(fault), fault.name())).collect();
+    let found: Vec<_> = found
+        .map(|fault| format!("{} {}", verdict.count(fault), fault.name()))
+        .collect();
     if found.is_empty() {
         "–".to_owned()
     } else {

@@ -63,7 +63,9 @@ impl Bundle {
         };
         let orders = Arc::new(Orders::default());
         let (ready, is_ready) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         std::thread::spawn({
             let orders = Arc::clone(&orders);
             move || runtime.block_on(live(cloud, &orders, ready))
@@ -96,9 +98,19 @@ impl Bundle {
     }
 
     /// Asks the API about the mailbox, whatever the contact's version is.
-    pub(super) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<(StatusCode, Value)> {
-        let mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.request(method, &format!("/v1/mailboxes/{mailbox}/{path}"), body).await
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(StatusCode, Value)> {
+        let mailbox = self
+            .mailbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        self.request(method, &format!("/v1/mailboxes/{mailbox}/{path}"), body)
+            .await
     }
 
     async fn request(&self, method: Method, path: &str, body: Option<Value>) -> Result<(StatusCode, Value)> {

@@ -57,7 +57,10 @@ pub(crate) async fn serve() -> Result<()> {
         .route("/mailboxes", post(enrol))
         .route("/mailboxes/{number}", delete(leave))
         .route("/mailboxes/{number}/contacts", get(list).post(create))
-        .route("/mailboxes/{number}/contacts/{contact}", patch(edit).delete(remove))
+        .route(
+            "/mailboxes/{number}/contacts/{contact}",
+            patch(edit).delete(remove),
+        )
         .route("/mailboxes/{number}/log", get(log))
         .route("/mailboxes/{number}/kill", post(kill))
         .route("/hooks/{number}", post(hook))
@@ -155,13 +158,7 @@ async fn remove(State(bundles): Shared, Path((number, contact)): Path<(String, S
 }
 
 /// The contract's forms of writes are the API's own.
-async fn pass_on(
-    bundles: &Bundles,
-    number: &str,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-) -> Answer {
+async fn pass_on(bundles: &Bundles, number: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
     let bundle = bundles.find(number)?;
     let (status, answer) = bundle.ask(method, path, body).await?;
     Ok((status, Json(answer)).into_response())

@@ -134,7 +134,12 @@ fn each_copy_too_many_counts() {
 
 #[test]
 fn a_deleted_contact_that_is_back_is_resurrected() {
-    let story = || Story::new().creates(Outlook, "ada").they_meet().deletes(Platform, "ada");
+    let story = || {
+        Story::new()
+            .creates(Outlook, "ada")
+            .they_meet()
+            .deletes(Platform, "ada")
+    };
     let back = [("ada", "")];
     check(&story().ends(&back, &back), &[(Fault::Resurrected, 1)]);
     // A delete that has not arrived on the other side brings nobody back.
@@ -145,7 +150,10 @@ fn a_deleted_contact_that_is_back_is_resurrected() {
 #[test]
 fn who_is_taken_back_by_a_person_is_to_be_there() {
     let story = || {
-        let story = Story::new().creates(Outlook, "ada").they_meet().deletes(Outlook, "ada");
+        let story = Story::new()
+            .creates(Outlook, "ada")
+            .they_meet()
+            .deletes(Outlook, "ada");
         story.they_meet().deed(Outlook, Act::Restore, "ada", None)
     };
     check(&story().ends(&[("ada", "")], &[("ada", "")]), &[]);
@@ -225,7 +233,11 @@ fn a_value_that_somebody_replaces_knowingly_may_go() {
 
 #[test]
 fn who_saw_what_he_replaced_or_deleted_did_it_knowingly() {
-    let story = || Story::new().creates(Outlook, "ada").edits(Outlook, "ada", "Countess");
+    let story = || {
+        Story::new()
+            .creates(Outlook, "ada")
+            .edits(Outlook, "ada", "Countess")
+    };
     let analyst = [("ada", "Analyst")];
     let replaced = story().edits(Platform, "ada", "Analyst").in_view_of("Countess");
     check(&replaced.ends(&analyst, &analyst), &[]);
