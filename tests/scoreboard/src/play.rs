@@ -41,7 +41,7 @@ pub(crate) async fn play(script: &Script, program: &Wire) -> Result<History> {
     player.act_out(&script.steps).await?;
     tokio::select! {
         failure = stage.watch() => failure?,
-        end = player.to_the_end(&rest) => end?,
+        end = player.finish(&rest) => end?,
     }
     let ending = stage.ending().await?;
     stage.leave().await?;
@@ -220,7 +220,7 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    async fn to_the_end(&mut self, steps: &[Step]) -> Result<()> {
+    async fn finish(&mut self, steps: &[Step]) -> Result<()> {
         self.act_out(steps).await?;
         self.stage.order("clear-faults", Map::new()).await?;
         self.stage.ambient.sleep(SETTLE).await;

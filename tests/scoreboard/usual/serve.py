@@ -114,10 +114,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(404)
 
     def parts(self) -> list[str]:
+        """The path; and the body is read, wanted or not, since another request follows it on the line."""
+        self.text = self.rfile.read(int(self.headers.get("content-length", 0)))
         return self.path.strip("/").split("/")
 
     def body(self) -> Any:
-        return json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
+        return json.loads(self.text)
 
     def answer(self, status: int, body: Any = None) -> None:
         text = json.dumps(body or {}).encode()
