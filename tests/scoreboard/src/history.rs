@@ -82,6 +82,8 @@ pub struct Ending {
     pub log: String,
     /// Requests to Graph about the mailbox.
     pub requests: u64,
+    /// Of these, those that a fault of the script has struck.
+    pub struck: u64,
 }
 
 impl Ending {

@@ -55,6 +55,8 @@ pub struct Verdict {
     pub found: BTreeMap<Fault, Vec<String>>,
     /// Requests to Graph.
     pub requests: u64,
+    /// Of these, those that a fault of the script has struck.
+    pub struck: u64,
 }
 
 impl Verdict {
@@ -82,6 +84,7 @@ enum Fate {
 pub fn judge(history: &History) -> Verdict {
     let mut verdict = Verdict {
         requests: history.ending.requests,
+        struck: history.ending.struck,
         ..Verdict::default()
     };
     let mut people: BTreeMap<&str, Vec<&Deed>> = BTreeMap::new();

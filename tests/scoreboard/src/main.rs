@@ -25,7 +25,7 @@ const END: &str = "<!-- the end of the scoreboard -->\n";
 
 /// Plays fixed fault scripts against sync programs, and writes the table into the README.
 ///
-/// Needs the binary graph-sim beside this one. In real time: about two minutes for each script, several at once.
+/// Needs the binary graph-sim beside this one. In real time: two or three minutes for each script, several at once.
 #[derive(Debug, Parser)]
 #[command(name = "scoreboard", bin_name = "cargo xtask scoreboard")]
 struct Options {
@@ -43,7 +43,7 @@ struct Options {
     /// Play only against `ours` or `usual`, and write no table
     #[arg(long)]
     only: Option<String>,
-    /// Scripts at once
+    /// Scripts at once, for each program
     #[arg(long, value_name = "N", default_value_t = 6)]
     at_once: usize,
 }
@@ -65,22 +65,25 @@ async fn main() -> Result<()> {
 
 async fn score(options: &Options) -> Result<()> {
     let scripts = scripts(&options.scripts)?;
-    let mut rows = Vec::new();
-    if let Some(url) = &options.url {
-        rows.push(row(url, &Wire::new(url)?, &scripts, options.at_once).await?);
-    } else {
-        let is_asked_for = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
-        if is_asked_for("ours") {
-            let ours = programs::ours().await?;
-            let program = Wire::new(ours.url())?;
-            rows.push(row("this bundle", &program, &scripts, options.at_once).await?);
-        }
-        if is_asked_for("usual") {
-            let usual = programs::usual(&options.python).await?;
-            let program = Wire::new(usual.url())?;
-            rows.push(row("the usual way", &program, &scripts, options.at_once).await?);
-        }
+    let is_asked_for = |name: &str| match (&options.url, &options.only) {
+        (Some(_), _) => false,
+        (None, Some(only)) => only == name,
+        (None, None) => true,
+    };
+    // They run as long as they are held here.
+    let mut running = Vec::new();
+    if is_asked_for("ours") {
+        running.push(("this bundle", programs::ours().await?));
     }
+    if is_asked_for("usual") {
+        running.push(("the usual way", programs::usual(&options.python).await?));
+    }
+    let urls = running.iter().map(|(name, process)| (*name, process.url()));
+    let named = options.url.iter().map(|url| (url.as_str(), url.as_str()));
+    let rows = urls
+        .chain(named)
+        .map(|(name, url)| row(name, url, &scripts, options.at_once));
+    let rows = futures_util::future::try_join_all(rows).await?;
     writeln!(std::io::stdout(), "\n{}\n{}", summary(&rows), details(&rows))?;
     if options.url.is_none() && options.only.is_none() && options.scripts.is_empty() {
         write_down(Path::new(README), &summary(&rows))?;
@@ -110,7 +113,8 @@ fn scripts(wanted: &[String]) -> Result<Vec<Script>> {
 }
 
 /// Plays all scripts against a program, several at once: what they wait for is clocks.
-async fn row(name: &str, program: &Wire, scripts: &[Script], at_once: usize) -> Result<Row> {
+async fn row(name: &str, url: &str, scripts: &[Script], at_once: usize) -> Result<Row> {
+    let program = &Wire::new(url)?;
     let plays = scripts.iter().map(|script| async move {
         let history = play::play(script, program).await;
         let verdict = judge(&history.with_context(|| format!("{name}: {}", script.name))?);
@@ -129,8 +133,8 @@ fn report(program: &str, script: &Script, verdict: &Verdict) -> Result<()> {
     let mut output = std::io::stdout().lock();
     writeln!(
         output,
-        "{program}: {} ({} requests)",
-        script.name, verdict.requests
+        "{program}: {} ({} requests, {} of them struck by a fault)",
+        script.name, verdict.requests, verdict.struck
     )?;
     for fault in Fault::ALL {
         let found = verdict.found.get(&fault).map(Vec::as_slice).unwrap_or_default();

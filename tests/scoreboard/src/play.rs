@@ -177,11 +177,15 @@ impl Stage {
     async fn ending(&self) -> Result<Ending> {
         let requests = self.asked().await?;
         let requests = requests.as_object().into_iter().flatten();
+        let path = format!("_sim/requests?tenant={}&user={}", self.tenant, self.user);
+        let journal = self.operator.get(&path).await?;
+        let journal = journal.as_array().into_iter().flatten();
         Ok(Ending {
             outlook: self.cards(Side::Outlook).await?,
             platform: self.cards(Side::Platform).await?,
             log: self.mailbox()?.get("log").await?.to_string(),
             requests: requests.filter_map(|(_, count)| count.as_u64()).sum(),
+            struck: journal.map(|entry| u64::from(entry["fault"].is_string())).sum(),
         })
     }
 
