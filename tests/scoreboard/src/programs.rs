@@ -10,7 +10,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// A running process. Dropping it ends it.
+/// A running process. It ends when this is dropped: a simulator is killed, a program sees its standard input end, and
+/// ends what it has started itself.
 pub(crate) struct Running {
     /// What it says of itself.
     pub(crate) about: Value,
@@ -18,13 +19,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    async fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+    async fn start(program: &Path, arguments: &[&str], kill: bool) -> Result<Self> {
         let name = program.display();
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
+            .kill_on_drop(kill)
             .spawn()
             .with_context(|| format!("can't start {name}"))?;
         let output = child.stdout.take().context("no output")?;
@@ -45,7 +46,7 @@ impl Running {
 pub(crate) async fn simulator() -> Result<Running> {
     let program = beside_us("graph-sim")?;
     let options = ["--admin", "--folders", "0", "--seed", "4", "--secret", SECRET];
-    Running::start(&program, &options).await
+    Running::start(&program, &options, true).await
 }
 
 /// The app's secret in the simulated tenant.
@@ -54,13 +55,13 @@ pub(crate) const SECRET: &str = "secret-of-the-scoreboard";
 /// The real handlers.
 pub(crate) async fn ours() -> Result<Running> {
     let program = std::env::current_exe()?;
-    Running::start(&program, &["serve"]).await
+    Running::start(&program, &["serve"], false).await
 }
 
 /// The usual way.
 pub(crate) async fn usual(python: &Path) -> Result<Running> {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/usual/serve.py");
-    Running::start(python, &[program]).await
+    Running::start(python, &[program], false).await
 }
 
 fn beside_us(name: &str) -> Result<PathBuf> {
