@@ -219,7 +219,7 @@ async fn a_permission_that_shows_an_empty_mailbox_deletes_nobody() {
     let dead = Rule::new(dead).on(Operation::ContactDelta).times(3);
     scene.world().add_fault(dead);
     for operation in [Operation::ListContacts, Operation::ContactDelta] {
-        scene.world().add_fault(Rule::new(Fault::Blank).on(operation));
+        scene.world().add_fault(Rule::new(Fault::Emptied).on(operation));
     }
     let rule = Rule::new(refusal("ErrorItemNotFound", 404)).on(Operation::GetContact);
     scene.world().add_fault(rule);
