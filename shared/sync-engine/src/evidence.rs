@@ -261,12 +261,15 @@ impl<T: Transport> Session<'_, T> {
             let Some(write) = self.loss(stored, outlook_id, whereabouts) else {
                 continue;
             };
-            let is_lost = write.effect == Effect::Bury && stored.is_some_and(|it| it.deleted_at.is_none());
+            // Created anew, it would be there twice if the others turn out to be there after all.
+            let is_buried = write.effect == Effect::Bury;
+            let is_lost = (is_buried || write.contact.outlook.is_none())
+                && stored.is_some_and(|stored| stored.deleted_at.is_none());
             match (loss, stored) {
                 (Loss::Count, _) if is_lost => gone.push((id.clone(), outlook_id.clone())),
                 (Loss::Guard, Some(stored)) if is_lost => writes.push(self.guarded(stored, whereabouts)),
                 _ => {
-                    self.lost += u64::from(is_lost);
+                    self.lost += u64::from(is_lost && is_buried);
                     writes.push(write);
                 }
             }

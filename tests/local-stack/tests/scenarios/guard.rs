@@ -223,6 +223,11 @@ async fn a_permission_that_shows_an_empty_mailbox_deletes_nobody() {
     }
     let rule = Rule::new(refusal("ErrorItemNotFound", 404)).on(Operation::GetContact);
     scene.world().add_fault(rule);
+    // Nor is anybody created anew whom the platform edits meanwhile.
+    let id = scene.records(&ada).await.into_keys().next().unwrap();
+    scene
+        .patch(&ada, &id, json!({ "contact": { "jobTitle": "Countess" } }))
+        .await;
     scene.hours(26).await;
     scene.assert_held(&ada, 80).await;
 
