@@ -2,7 +2,7 @@
 
 Written as tutorials do it: the mailbox's contacts by paged GET, contacts known by their Outlook ids, an id that is
 listed no more was deleted, `changeKey` to see what has changed, `lastModifiedDateTime` against the row's own time where
-both sides have, and 429, 503 and 504 tried again as Microsoft's own SDK does. Knows Graph and the platform's table. Must not know that it is
+both sides have, and 429, 503 and 504 tried again. Knows Graph and the platform's table. Must not know that it is
 being watched, nor that its Graph is a simulator.
 """
 
