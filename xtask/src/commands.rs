@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use local_aws::tools::{self, Tool};
 
 /// `cargo` with these arguments, in the root.
 pub(crate) fn cargo(arguments: &str) -> Command {
@@ -56,6 +57,20 @@ fn simulation() -> Command {
 
 /// How many seeds every change has to pass. What compiling in that profile takes leaves room for no more than some minutes.
 const SEEDS: &str = "100";
+
+/// So is the scoreboard. It looks for the simulator's binary beside its own, and both lie beside this one.
+pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
+    tools::install(&[Tool::Usual])?;
+    // Of the workspace, so that it is built with the features that the tests are built with.
+    run(&mut cargo(
+        "build --locked --workspace --bin graph-sim --bin scoreboard",
+    ))?;
+    let mut scoreboard = Command::new(std::env::current_exe()?.with_file_name("scoreboard"));
+    scoreboard
+        .arg("--python")
+        .arg(Tool::Usual.programs().join("python"));
+    Err(scoreboard.args(arguments).exec()).context("can't run the scoreboard")
+}
 
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {

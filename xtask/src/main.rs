@@ -33,6 +33,9 @@ enum Verb {
     Simulate(Passed),
     /// Run all tests, those of the deployed bundle included.
     Test(Passed),
+    /// Play fixed fault scripts against this bundle and against the usual way, and write the table. Needs Python 3.11.
+    #[command(disable_help_flag = true)]
+    Scoreboard(Passed),
     /// Check format, lints, dependencies and the template.
     Lint,
     /// Check what neither compiler nor clippy knows: layout, dependency arrows, opening lines.
@@ -64,6 +67,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Simulate(passed) => commands::become_simulation(&passed.arguments),
         Verb::DeployLocal(arguments) => deploy_local::run(&arguments),
         Verb::Test(passed) => commands::test(&passed.arguments),
+        Verb::Scoreboard(passed) => commands::become_scoreboard(&passed.arguments),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
         Verb::Doctor => doctor::run(),

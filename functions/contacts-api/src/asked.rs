@@ -230,6 +230,12 @@ impl Folders {
         }
     }
 
+    /// The folder that a contact comes back to: its own, or the default folder where that is not synced any more.
+    pub(crate) fn home_of<'f>(&'f self, folder: &'f FolderId) -> &'f FolderId {
+        let own = self.synced.get(folder);
+        own.or(self.default.as_ref()).unwrap_or(folder)
+    }
+
     /// The folder for a contact that lies in one, or in none yet.
     fn choose<'f>(
         &'f self,

@@ -73,7 +73,8 @@ pub(crate) struct PhotoForm {
 pub(crate) struct SyncForm {
     /// Whether it has.
     state: SyncState,
-    /// When the contact was last edited here; absent where Outlook has it.
+    /// When the contact was last edited here, or, with the state `guarded`, when its delete was held; absent where Outlook
+    /// has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     since: Option<Timestamp>,
@@ -99,6 +100,8 @@ pub(crate) enum SyncState {
     Refused,
     /// It may have the contact already, as another one. Link the two, or create it all the same.
     Review,
+    /// More contacts were deleted, here or there, than the delete guard allows. Release these deletes, or refuse them.
+    Guarded,
 }
 
 impl SyncState {
@@ -111,6 +114,7 @@ impl SyncState {
         };
         match (contact.edit.as_ref().map(|edit| &edit.hold), of_photo) {
             (Some(Some(Hold::Review { .. })), _) => Self::Review,
+            (Some(Some(Hold::Guarded { .. })), _) => Self::Guarded,
             (Some(Some(Hold::Refused(_))), _) | (_, Self::Refused) => Self::Refused,
             (Some(None), _) => Self::Pending,
             (None, of_photo) => of_photo,
@@ -175,6 +179,7 @@ impl SyncForm {
                 form.refusal = None;
                 form.candidates = candidates.into_iter().map(Into::into).collect();
             }
+            Some(Hold::Guarded { at, .. }) => (form.refusal, form.since) = (None, Some(at)),
             None => {}
         }
         form

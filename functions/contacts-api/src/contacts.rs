@@ -162,6 +162,7 @@ async fn unsettled(
         ),
         Unsettled::Refused => (api.store.held(mailbox, after, limit).await?, SyncState::Refused),
         Unsettled::Review => (api.store.held(mailbox, after, limit).await?, SyncState::Review),
+        Unsettled::Guarded => (api.store.held(mailbox, after, limit).await?, SyncState::Guarded),
     };
     let ids: Vec<_> = rows.items.iter().map(|row| row.id.clone()).collect();
     let mut found = api.store.contacts_by_id(mailbox, &ids).await?;

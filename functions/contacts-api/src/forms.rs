@@ -294,11 +294,13 @@ pub(crate) struct MailboxStateForm {
 pub(crate) struct PendingForm {
     /// Single edits on their way.
     now: u64,
+    /// Deletes on their way.
+    deletes: u64,
     /// Edits of many on their way, after the single ones.
     backfill: u64,
     /// Contacts that have moved, and whose old items are still to be deleted in Outlook.
     cleanup: u64,
-    /// Those that wait for a person: refused, or to be reviewed.
+    /// Those that wait for a person: refused, to be reviewed, or held by the delete guard.
     held: u64,
 }
 
@@ -306,6 +308,7 @@ impl From<PendingCount> for PendingForm {
     fn from(of: PendingCount) -> Self {
         Self {
             now: of.now,
+            deletes: of.deletes,
             backfill: of.backfill,
             cleanup: of.cleanup,
             held: of.held,

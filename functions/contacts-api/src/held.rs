@@ -20,6 +20,7 @@ use crate::contact_forms::{ContactForm, ItemForm};
 use crate::contact_writes::answer;
 use crate::edit;
 use crate::failure::Failure;
+use crate::guarded::{is_elsewhere, refused};
 use crate::link::{link, objection};
 use crate::paths::InContact;
 use crate::photo_edit;
@@ -35,6 +36,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(merge))
 }
 
+const GUARDED: &str =
+    "the delete guard holds its delete: release or refuse the mailbox's held deletes, or discard this one";
+
 /// What keeps a contact waiting.
 #[derive(Clone, Copy)]
 enum Waiting<'c> {
@@ -44,6 +48,8 @@ enum Waiting<'c> {
     /// Its photo was refused.
     RefusedPhoto,
     Review(&'c Edit),
+    /// The delete guard holds its delete.
+    Guarded(&'c Edit),
 }
 
 fn waiting(contact: &Contact) -> Waiting<'_> {
@@ -51,6 +57,7 @@ fn waiting(contact: &Contact) -> Waiting<'_> {
         Some(edit) => match &edit.hold {
             Some(Hold::Refused(_)) => Waiting::Refused(edit),
             Some(Hold::Review { .. }) => Waiting::Review(edit),
+            Some(Hold::Guarded { .. }) => Waiting::Guarded(edit),
             None => of_photo(contact),
         },
         None => of_photo(contact),
@@ -99,6 +106,7 @@ async fn retry(
             Waiting::Review(_) => Err(not_held(
                 "it waits for a review: link it, create it or discard it",
             )),
+            Waiting::Guarded(_) => Err(not_held(GUARDED)),
             Waiting::No => Ok(Decision::Keep),
         }
     })
@@ -108,7 +116,8 @@ async fn retry(
 
 /// Discard an edit that waits
 ///
-/// The contact becomes as Outlook has it, and is gone if Outlook never had it. A delete that was refused is undone.
+/// The contact becomes as Outlook has it, and is gone if Outlook never had it. A delete that was refused is undone, and so
+/// is one that the delete guard holds, on whichever side it was made.
 #[utoipa::path(
     post, path = "/v1/mailboxes/{mailbox}/contacts/{contact}/discard",
     operation_id = "discardEdit", tag = "contacts", params(InContact),
@@ -122,13 +131,17 @@ async fn discard(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
 ) -> Result<Json<ItemForm>, Failure> {
-    place(&api, &mailbox).await?;
-    let now = api.ambient.now();
+    let place = place(&api, &mailbox).await?;
+    let on = at_once(&api);
+    let now = on.now;
     let (_, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
         let present = present.ok_or(Kind::ContactNotFound)?;
         match waiting(present) {
             Waiting::Refused(edit) | Waiting::Review(edit) => Ok(written(edit::discard(present, edit, now))),
             Waiting::RefusedPhoto => Ok(written(photo_edit::discard(present, now))),
+            Waiting::Guarded(edit) => refused(present, edit, &place.folders, on)
+                .map(written)
+                .ok_or_else(|| is_elsewhere().into()),
             Waiting::No if present.edit.is_some() => Err(not_held(
                 "its edit may be on its way already: edit it back instead",
             )),
@@ -165,6 +178,7 @@ async fn create(
             Waiting::Refused(_) | Waiting::RefusedPhoto => {
                 Err(not_held("its edit was refused: retry or discard it"))
             }
+            Waiting::Guarded(_) => Err(not_held(GUARDED)),
             Waiting::No => Ok(Decision::Keep),
         }
     })

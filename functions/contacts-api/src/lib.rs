@@ -6,7 +6,7 @@
 //! the outbox.
 //!
 //! Drill down: [`router`] -> `edge` (what every request goes through) -> the resources: `mailboxes`, `policy`, `plan`;
-//! `contacts`, `contact_writes`, `photos`, `bulk`, `held`, `feed`; `conflicts`; `service` -> `read`, `paths`, `queries`,
+//! `contacts`, `contact_writes`, `photos`, `bulk`, `held`, `guarded`, `feed`; `conflicts`; `service` -> `read`, `paths`, `queries`,
 //! `precondition`, `cards`, `enrolment`, `asked`, `valid` (what comes in), `phase`, `edit`, `photo_edit`, `link`, `settle` (what becomes
 //! of it, purely), `write` (how it is written), `*_forms`, `problem`, `failure` (what goes out).
 
@@ -25,6 +25,7 @@ mod failure;
 mod feed;
 mod folder_forms;
 mod forms;
+mod guarded;
 mod held;
 mod link;
 mod mailboxes;
@@ -107,6 +108,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .merge(bulk::routes())
         .merge(photos::routes())
         .merge(held::routes())
+        .merge(guarded::routes())
         .merge(feed::routes())
         .merge(conflicts::routes())
         .merge(policy::routes())

@@ -12,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use contact_store::{Enrolment as Stored, Mailbox, Phase, StoreError, Timer, TimerKind};
 use job_queue::{LifecycleJob, WorkJob};
+use sync_core::guard::Deletes;
 use sync_core::ids::MailboxId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -102,6 +103,7 @@ fn fresh(api: &Api, wanted: Enrolment) -> Mailbox {
         deletion: None,
         creating: None,
         linked_at: None,
+        deletes: Deletes::default(),
         enrolled_at: now,
         updated_at: now,
         rev: 0,

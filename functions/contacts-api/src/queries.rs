@@ -95,8 +95,8 @@ pub(crate) struct ContactsQuery {
     /// Only the contact with this external id.
     #[param(rename = "externalId")]
     pub(crate) external_id: Option<String>,
-    /// Only contacts with edits that Outlook does not have: those that are on their way, that it has refused, or that
-    /// wait for a person's review. Contacts that are deleted here and not yet in Outlook are in the list as tombstones.
+    /// Only contacts with edits that Outlook does not have: those that are on their way, that it has refused,
+    /// that wait for a person's review, or whose delete the delete guard holds. Contacts that are deleted here and not yet in Outlook are in the list as tombstones.
     #[param(inline)]
     pub(crate) sync: Option<Unsettled>,
 }
@@ -111,6 +111,8 @@ pub(crate) enum Unsettled {
     Refused,
     /// It may be a contact that Outlook has already.
     Review,
+    /// The delete guard holds its delete. One that was deleted here is in the list as a tombstone.
+    Guarded,
 }
 
 impl FromStr for Unsettled {
@@ -121,7 +123,8 @@ impl FromStr for Unsettled {
             "pending" => Ok(Self::Pending),
             "refused" => Ok(Self::Refused),
             "review" => Ok(Self::Review),
-            _ => Err("must be pending, refused or review"),
+            "guarded" => Ok(Self::Guarded),
+            _ => Err("must be pending, refused, review or guarded"),
         }
     }
 }

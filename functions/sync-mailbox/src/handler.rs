@@ -132,6 +132,7 @@ impl<T: Transport> Worker<T> {
             .count("Conflicts", report.conflicts)
             .count("ConflictFunctionFailures", report.arbiter_failures)
             .count("Continuations", report.continued)
+            .count(names::DELETES_HELD, report.guarded)
             .count(names::DRIFT_REPAIRED, report.drift.values().sum())
             .count(names::GRAPH_THROTTLED, report.throttled)
             .count(names::MAILBOXES_UNAVAILABLE, report.unavailable)

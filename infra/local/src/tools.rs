@@ -22,11 +22,19 @@ pub enum Tool {
     Ministack,
     /// `cfn-lint` and `checkov`.
     Lint,
+    /// What the usual way of the scoreboard is written with.
+    Usual,
 }
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Sam, Self::CargoLambda, Self::Ministack, Self::Lint];
+    pub const ALL: [Self; 5] = [
+        Self::Sam,
+        Self::CargoLambda,
+        Self::Ministack,
+        Self::Lint,
+        Self::Usual,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -34,6 +42,7 @@ impl Tool {
             Self::CargoLambda => "cargo-lambda",
             Self::Ministack => "ministack",
             Self::Lint => "lint",
+            Self::Usual => "usual",
         }
     }
 

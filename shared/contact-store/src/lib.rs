@@ -54,6 +54,7 @@
 //! | AP40 | [`clear_plan`](Store::clear_plan) | state | the same, then batch delete | none | sync-mailbox |
 //! | AP41 | [`set_timer_if`](Store::set_timer_if) it is as it was read | state | put `m`, `TIMER#kind` | same `due_at` | resync-mailboxes |
 //! | AP42 | [`erase_leftovers`](Store::erase_leftovers) of a mailbox that is not enrolled | contacts, then state | AP25's, AP2, then AP26's | strong, none | sync-mailbox |
+//! | AP43 | the [`pending_deletes`](Store::pending_deletes) | contacts/by-pending | `mailbox_id = m AND pending_key BETWEEN` two times of one digit | eventual | sync-mailbox |
 //!
 //! # Schema versions
 //!

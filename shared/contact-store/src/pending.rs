@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
 use jiff::Timestamp;
 use sync_core::ids::{ContactId, MailboxId};
-use sync_core::record::Urgency;
+use sync_core::record::{Urgency, Wish};
 
 use crate::contact::Contact;
 use crate::items::{Table, contact_key, s, text};
@@ -32,12 +32,14 @@ pub struct PendingRow {
 pub enum PendingKind {
     /// Somebody waits for an edit.
     Now,
+    /// Somebody has deleted it.
+    Delete,
     /// One of many edits.
     Backfill,
     /// No edit, or one that waits for a person, but items that the contact has left in Outlook, or the photo of a deleted
     /// contact.
     Cleanup,
-    /// An edit that waits for a person: refused, or to be reviewed.
+    /// An edit that waits for a person: refused, to be reviewed, or held by the delete guard.
     Held,
 }
 
@@ -46,6 +48,8 @@ pub enum PendingKind {
 pub struct PendingCount {
     /// Somebody waits for them.
     pub now: u64,
+    /// They were deleted.
+    pub deletes: u64,
     /// They are of many.
     pub backfill: u64,
     /// They have left items in Outlook.
@@ -58,14 +62,15 @@ impl PendingKind {
     fn digit(self) -> char {
         match self {
             Self::Now => '0',
-            Self::Backfill => '1',
+            Self::Delete => '1',
+            Self::Backfill => '2',
             Self::Cleanup => '8',
             Self::Held => '9',
         }
     }
 
     fn of_digit(text: &str) -> Option<Self> {
-        [Self::Now, Self::Backfill, Self::Cleanup, Self::Held]
+        [Self::Now, Self::Delete, Self::Backfill, Self::Cleanup, Self::Held]
             .into_iter()
             .find(|kind| text.chars().eq([kind.digit()]))
     }
@@ -107,6 +112,7 @@ fn of_edit(contact: &Contact) -> Option<Place> {
     let edit = contact.edit.as_ref()?;
     let kind = match edit.urgency {
         _ if edit.hold.is_some() => PendingKind::Held,
+        _ if edit.wish == Wish::Delete => PendingKind::Delete,
         Urgency::Now => PendingKind::Now,
         Urgency::Backfill => PendingKind::Backfill,
     };
@@ -139,8 +145,8 @@ fn of_remains(contact: &Contact) -> Option<Place> {
 }
 
 impl Store {
-    /// **AP28** The contacts of a mailbox that are pending and not held: single edits first, then those of many, then
-    /// cleanups; the oldest edit first. The index may lag behind by a moment: what is done about a contact is decided by
+    /// **AP28** The contacts of a mailbox that are pending and not held: single edits first, then deletes, then edits of
+    /// many, then cleanups; the oldest edit first. The index may lag behind by a moment: what is done about a contact is decided by
     /// what AP19 reads.
     #[tracing::instrument(name = "store.ap28_pending", level = "debug", skip_all, fields(mailbox.id = %mailbox))]
     pub async fn pending(
@@ -173,6 +179,7 @@ impl Store {
     pub async fn pending_count(&self, mailbox: &MailboxId) -> Answer<PendingCount> {
         Ok(PendingCount {
             now: self.count_of(mailbox, PendingKind::Now).await?,
+            deletes: self.count_of(mailbox, PendingKind::Delete).await?,
             backfill: self.count_of(mailbox, PendingKind::Backfill).await?,
             cleanup: self.count_of(mailbox, PendingKind::Cleanup).await?,
             held: self.count_of(mailbox, PendingKind::Held).await?,
@@ -210,9 +217,28 @@ impl Store {
         })
     }
 
+    /// **AP43** How many contacts of a mailbox were deleted here after `since` and are yet to be deleted in Outlook, those
+    /// not counted that are held. The index may lag behind by a moment.
+    #[tracing::instrument(name = "store.ap43_pending_deletes", level = "debug", skip_all, fields(mailbox.id = %mailbox))]
+    pub async fn pending_deletes(&self, mailbox: &MailboxId, since: Option<Timestamp>) -> Answer<u64> {
+        let digit = PendingKind::Delete.digit();
+        // `$` comes after `#`, which follows a time, and before any digit.
+        let from = since.map_or(format!("{digit}#"), |since| {
+            format!("{digit}#{}$", stamp::text(since))
+        });
+        let query = self.pending_index(mailbox, "pending_key BETWEEN :from AND :to");
+        let query = query.expression_attribute_values(":from", s(from));
+        self.count(query.expression_attribute_values(":to", s(format!("{digit}$"))))
+            .await
+    }
+
     async fn count_of(&self, mailbox: &MailboxId, kind: PendingKind) -> Answer<u64> {
         let query = self.pending_index(mailbox, "begins_with(pending_key, :kind)");
-        let query = query.expression_attribute_values(":kind", s(format!("{}#", kind.digit())));
+        self.count(query.expression_attribute_values(":kind", s(format!("{}#", kind.digit()))))
+            .await
+    }
+
+    async fn count(&self, query: QueryFluentBuilder) -> Answer<u64> {
         let query = query
             .select(Select::Count)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);

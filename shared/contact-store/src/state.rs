@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sync_core::guard::Deletes;
 use sync_core::ids::{ContactId, FolderId, MailboxId, SubscriptionId, TenantId, UserId};
 use sync_core::record::DeletionPolicy;
 
@@ -54,6 +55,9 @@ pub struct Mailbox {
     /// When the contacts that the platform had before the first sync were linked with those of Outlook.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "stamp::option")]
     pub linked_at: Option<Timestamp>,
+    /// What the delete guard remembers.
+    #[serde(default, skip_serializing_if = "Deletes::is_default")]
+    pub deletes: Deletes,
     /// When it was enrolled.
     #[serde(with = "stamp")]
     pub enrolled_at: Timestamp,
@@ -170,6 +174,9 @@ pub struct Comparison {
     pub contacts: u64,
     /// How many differed, by cause.
     pub drift: BTreeMap<String, u64>,
+    /// How many comparisons in a row have found no difference, up to this one when it has ended.
+    #[serde(default)]
+    pub clean: u32,
 }
 
 /// A contact folder and how far its sync is.

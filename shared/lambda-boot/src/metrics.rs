@@ -25,6 +25,8 @@ pub mod names {
     pub const GRAPH_THROTTLED: &str = "GraphThrottled";
     /// Contacts that a comparison had to repair.
     pub const DRIFT_REPAIRED: &str = "DriftRepaired";
+    /// Deletes that the guard holds until a person has decided.
+    pub const DELETES_HELD: &str = "DeletesHeld";
     /// Notifications whose `clientState` is not ours.
     pub const NOTIFICATIONS_FORGED: &str = "NotificationsForged";
     /// Notifications that make no sense.

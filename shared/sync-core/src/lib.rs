@@ -24,6 +24,7 @@ pub mod client_state;
 pub mod demand;
 pub mod edit;
 pub mod folders;
+pub mod guard;
 pub mod ids;
 pub mod matching;
 pub mod members;

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::ids::FolderId;
 use crate::members::{Kind, alike, differing, kind, same};
 use crate::merge::{Change, Clash, Merged, Ours, Theirs, Three, Winner, merge, settle, winner};
-use crate::record::{DeletionPolicy, Edit, Pending, Policy, Rules, Shown, Side, Wish};
+use crate::record::{DeletionPolicy, Edit, Hold, Pending, Policy, Rules, Shown, Side, Urgency, Wish};
 use crate::shape::{Shape, split, whole};
 use crate::sighting::Document;
 
@@ -120,6 +121,26 @@ pub(crate) fn anew(edit: &Edit) -> Edit {
         base: None,
         base_folder: None,
         ..edit.clone()
+    }
+}
+
+/// What a contact waits by that is gone from Outlook, and that is not to be deleted here before somebody has said so:
+/// if it is refused that it was deleted, Outlook gets it anew. `rev` is its record's.
+pub fn withheld(edit: Option<&Edit>, rev: u64, hold: Hold, at: Timestamp) -> Edit {
+    let whole = || Edit {
+        wish: Wish::Save,
+        base: None,
+        base_folder: None,
+        members: BTreeMap::new(),
+        edited_at: at,
+        count: rev + 1,
+        urgency: Urgency::Backfill,
+        failed: None,
+        hold: None,
+    };
+    Edit {
+        hold: Some(hold),
+        ..edit.map_or_else(whole, anew)
     }
 }
 
@@ -242,11 +263,13 @@ pub(crate) fn conclude(
     }
 }
 
-/// The same edit, now of what Outlook shows.
+/// The same edit, now of what Outlook shows. What was missing there, and held for that, is missing no longer.
 pub(crate) fn onto_base(edit: &Edit, shown: Shown<'_>) -> Edit {
+    let is_back = edit.wish == Wish::Save && matches!(edit.hold, Some(Hold::Guarded { .. }));
     Edit {
         base: Some(shown.document.clone()),
         base_folder: Some(shown.folder.clone()),
+        hold: edit.hold.clone().filter(|_| !is_back),
         ..edit.clone()
     }
 }

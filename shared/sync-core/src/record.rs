@@ -148,6 +148,15 @@ pub enum Hold {
         /// Who they are in the mirror.
         candidates: Vec<ContactId>,
     },
+    /// More contacts were deleted than the delete guard allows: here, with the wish to delete; in Outlook, with the wish
+    /// to save. A person releases the deletes or refuses them.
+    Guarded {
+        /// Since when.
+        at: Timestamp,
+        /// True where Outlook still has it, in a folder that is not synced.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        elsewhere: bool,
+    },
 }
 
 /// What Graph said when it refused an edit for good; or what we say of one that it is not to be asked about.

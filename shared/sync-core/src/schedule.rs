@@ -40,6 +40,16 @@ pub fn next_due(now: Timestamp, every: Duration, draw: u64) -> Timestamp {
     now.saturating_add(spread(every, draw)).unwrap_or(Timestamp::MAX)
 }
 
+/// How long after a comparison the next one comes, where one comes `every` so often as a rule: sooner where drift was found,
+/// later where none was for a week of them. `clean`: how many in a row have found none, up to this one.
+pub fn comparison_after(every: Duration, clean: u32) -> Duration {
+    match clean {
+        0 => every / 4,
+        1..7 => every,
+        7.. => every.saturating_mul(2),
+    }
+}
+
 /// From four fifths to six fifths of a duration.
 fn spread(duration: SignedDuration, draw: u64) -> SignedDuration {
     let per_mille = 800 + i32::try_from(draw.min(1000)).unwrap_or(1000) * 400 / 1000;
@@ -50,6 +60,13 @@ fn spread(duration: SignedDuration, draw: u64) -> SignedDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mailbox_with_drift_is_compared_sooner_and_one_without_later() {
+        let hours = |clean| comparison_after(Duration::from_hours(24), clean).as_secs() / 3_600;
+        assert_eq!([0, 1, 6, 7, u32::MAX].map(hours), [6, 24, 24, 48, 48]);
+        assert_eq!(comparison_after(Duration::MAX, 7), Duration::MAX);
+    }
 
     #[test]
     fn a_renewal_is_due_around_half_life_and_well_before_expiry() {

@@ -31,6 +31,8 @@ pub(crate) enum Effect {
     Move,
     Touch,
     Bury,
+    /// Its delete waits for a person.
+    Guard,
 }
 
 /// One contact to be written, and what is believed to be stored.
@@ -42,14 +44,22 @@ pub(crate) struct Write {
     pub(crate) effect: Effect,
 }
 
+/// What a page has said that is not in the mirror yet.
+pub(crate) struct Applied {
+    /// Whom it has shown.
+    pub(crate) shown: Vec<ContactId>,
+    /// Who is gone, it says. That has to be verified.
+    pub(crate) missing: Vec<(ContactId, OutlookId)>,
+}
+
 impl<T: Transport> Session<'_, T> {
-    /// Brings the mirror up to a page of a folder's round. Gives back whom the page has shown.
+    /// Brings the mirror up to a page of a folder's round, but for whom it says to be removed.
     pub(crate) async fn apply(
         &mut self,
         folder: &FolderId,
         page: RoundPage,
         source: Source,
-    ) -> Result<Vec<ContactId>, Trouble> {
+    ) -> Result<Applied, Trouble> {
         let mailbox = self.mailbox.id.clone();
         let named = |outlook_id: OutlookId| (ContactId::derive(&mailbox, &outlook_id), outlook_id);
         let (shown, doubled) = newest(
@@ -69,6 +79,7 @@ impl<T: Transport> Session<'_, T> {
 
         let mut writes = Vec::new();
         let mut doubtful = Vec::new();
+        let mut missing = Vec::new();
         for (id, shown) in &shown {
             let stored = mirror.contacts.get(id);
             if mirror.unreadable.contains(id) {
@@ -96,14 +107,17 @@ impl<T: Transport> Session<'_, T> {
                 Absence::Verify if bug(Bug::DeleteWithoutEvidence) => {
                     writes.extend(self.loss(stored, outlook_id, Whereabouts::Nowhere));
                 }
-                Absence::Verify => doubtful.push((id.clone(), outlook_id.clone())),
+                Absence::Verify => missing.push((id.clone(), outlook_id.clone())),
                 Absence::Ignore => self.report.unchanged += 1,
             }
         }
         doubtful.extend(self.write_all(writes).await?);
         self.verify(doubtful).await?;
-        // A row that could not be read was shown all the same: it is there.
-        Ok(shown.into_keys().chain(unreadable.into_keys()).collect())
+        Ok(Applied {
+            // A row that could not be read was shown all the same: it is there.
+            shown: shown.into_keys().chain(unreadable.into_keys()).collect(),
+            missing,
+        })
     }
 
     /// The write that a sighting leads to, if any.
@@ -222,6 +236,7 @@ impl<T: Transport> Session<'_, T> {
                 Effect::Update | Effect::Move => &mut self.report.updated,
                 Effect::Touch => &mut self.report.touched,
                 Effect::Bury => &mut self.report.buried,
+                Effect::Guard => &mut self.report.guarded,
             } += 1;
         }
         failed.map_or(Ok(overtaken), |error| Err(error.into()))

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_boot::{SecretReader, Vars};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use sync_core::guard::Guard;
 
 use crate::Settings;
 
@@ -100,7 +101,8 @@ impl GraphConfig {
 
 impl Settings {
     /// `POLL_MINUTES`, `COMPARE_HOURS`, `SILENCE_HOURS`, `TOMBSTONE_DAYS`, `CONFLICT_DAYS`, `CONFLICT_POLICY`,
-    /// `CONFLICT_FALLBACK`, `DELETION_POLICY`; where one is not set, the default.
+    /// `CONFLICT_FALLBACK`, `DELETION_POLICY`, `DELETE_GUARD_MINIMUM`, `DELETE_GUARD_PERCENT`; where one is not set, the
+    /// default.
     pub fn from_vars(vars: &mut Vars<'_>) -> Self {
         let default = Self::default();
         let mut duration = |name, unit: u64, default| {
@@ -116,6 +118,14 @@ impl Settings {
             conflicts: vars.word("CONFLICT_POLICY"),
             fallback: vars.word("CONFLICT_FALLBACK"),
             deletions: vars.word("DELETION_POLICY"),
+            guard: Guard {
+                at_least: vars
+                    .optional("DELETE_GUARD_MINIMUM")
+                    .unwrap_or(default.guard.at_least),
+                percent: vars
+                    .optional("DELETE_GUARD_PERCENT")
+                    .unwrap_or(default.guard.percent),
+            },
             delta: default.delta,
         }
     }

@@ -9,7 +9,7 @@ use contact_store::{Comparison, ComparisonCursor, Folder, SeenPage, TimerKind};
 use graph_client::{ErrorKind, ReadFrom, Transport};
 use jiff::{SignedDuration, Timestamp};
 use sync_core::demand::CLOCK_SKEW;
-use sync_core::ids::{ContactId, FolderId};
+use sync_core::ids::{ContactId, FolderId, OutlookId};
 use sync_core::record::OutlookItem;
 use sync_core::schedule;
 
@@ -55,7 +55,8 @@ impl<T: Transport> Session<'_, T> {
             {
                 running
             }
-            Some(_) | None => Comparison {
+            before => Comparison {
+                clean: before.map_or(0, |before| before.clean),
                 started_at: now,
                 finished_at: None,
                 requested_at,
@@ -66,22 +67,37 @@ impl<T: Transport> Session<'_, T> {
         // Odd, where those of rounds are even.
         let generation = u64::try_from(run.started_at.as_millisecond()).unwrap_or_default() * 2 + 1;
         let mut done_here = Vec::new();
+        // Of all folders: the delete guard is to see how many they are.
+        let mut unseen = Vec::new();
         for id in self.synced_folders() {
             let Some(folder) = self.folders.get(&id).cloned() else {
                 continue;
             };
-            match self.compare_folder(&folder, generation, &mut run).await? {
+            match self
+                .compare_folder(&folder, generation, &mut run, &mut unseen)
+                .await?
+            {
                 None => done_here.push(id),
                 Some(cursor) => {
+                    let findings = self.verify(unseen).await?;
+                    self.count_drift(&mut run, &findings);
                     self.put_down(id, cursor, done_here, &run).await?;
                     return Ok(Progress::Cut);
                 }
             }
         }
+        let findings = self.verify(unseen).await?;
+        self.count_drift(&mut run, &findings);
         run.finished_at = Some(self.now());
+        run.clean = if run.drift.is_empty() {
+            run.clean.saturating_add(1)
+        } else {
+            0
+        };
         self.update_mailbox(|mailbox| mailbox.comparison = Some(run.clone()))
             .await?;
-        let due = schedule::next_due(self.now(), self.engine.settings.compare_every, self.draw());
+        let wait = schedule::comparison_after(self.engine.settings.compare_every, run.clean);
+        let due = schedule::next_due(self.now(), wait, self.draw());
         self.set_timer(TimerKind::Compare, due).await?;
         Ok(Progress::Complete)
     }
@@ -94,12 +110,13 @@ impl<T: Transport> Session<'_, T> {
             .collect()
     }
 
-    /// `None` when the folder is done; a cursor where time was up.
+    /// `None` when the folder is done but for those whom only the mirror has; a cursor where time was up.
     async fn compare_folder(
         &mut self,
         folder: &Folder,
         generation: u64,
         run: &mut Comparison,
+        unseen: &mut Vec<(ContactId, OutlookId)>,
     ) -> Result<Option<ComparisonCursor>, Trouble> {
         let cut = folder
             .comparison
@@ -153,13 +170,9 @@ impl<T: Transport> Session<'_, T> {
                 return self.keep(folder, folding).await.map(Some);
             }
         }
-        let unseen = folding
-            .mirror
-            .iter()
-            .filter(|(id, _)| !folding.seen.contains(*id));
-        let unseen = unseen.map(|(id, item)| (id.clone(), item.id.clone())).collect();
-        let findings = self.verify(unseen).await?;
-        self.count_drift(run, &findings);
+        let is_unseen = |id: &ContactId| !folding.seen.contains(id);
+        let mirror = folding.mirror.into_iter().filter(|(id, _)| is_unseen(id));
+        unseen.extend(mirror.map(|(id, item)| (id, item.id)));
         if !folding.stored.is_empty() {
             self.engine
                 .store
@@ -170,7 +183,7 @@ impl<T: Transport> Session<'_, T> {
     }
 
     fn contact_id(&self, outlook_id: Option<String>) -> Option<ContactId> {
-        let outlook_id = sync_core::ids::OutlookId::new(outlook_id?);
+        let outlook_id = OutlookId::new(outlook_id?);
         Some(ContactId::derive(&self.mailbox.id, &outlook_id))
     }
 
@@ -279,6 +292,8 @@ impl<T: Transport> Session<'_, T> {
                 Effect::Update | Effect::Touch => "stale-in-mirror",
                 Effect::Move => "in-another-folder",
                 Effect::Bury => "gone-from-outlook",
+                // Nothing is repaired before a person has decided.
+                Effect::Guard => continue,
             };
             *run.drift.entry(cause.to_owned()).or_default() += 1;
             *self.report.drift.entry(cause).or_default() += 1;

@@ -28,6 +28,9 @@ impl<T: Transport> Session<'_, T> {
     pub(crate) async fn confirm(&mut self, written: Vec<(Sending, Written)>) -> Result<(), Trouble> {
         let mut writes = Vec::new();
         for (sending, answer) in &written {
+            if matches!(sending.step, Step::Delete) && !self.is_released(&sending.contact) {
+                self.unmade += 1;
+            }
             *match sending.step {
                 Step::Create(_) | Step::Move(_) => &mut self.report.created,
                 Step::Update(_) | Step::Agreed | Step::Held => &mut self.report.patched,

@@ -14,7 +14,6 @@ use sync_core::folders::{self, DEFAULT_FOLDER, FolderSeen, Scope};
 use sync_core::ids::FolderId;
 
 use crate::Trouble;
-use crate::convert::named;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -191,56 +190,30 @@ impl<T: Transport> Session<'_, T> {
                 .filter(|it| !it.in_scope)
                 .map(|it| it.id.clone()),
         );
-        for id in gone {
-            // From here on its contacts are not ours.
-            let Some(mut folder) = self.folders.get(&id).cloned() else {
-                continue;
-            };
-            if folder.in_scope {
+        // From here on their contacts are not ours.
+        for id in &gone {
+            if let Some(mut folder) = self.folders.get(id).filter(|it| it.in_scope).cloned() {
                 folder.in_scope = false;
                 folder.cursor = Cursor::Unstarted;
                 self.save_folder(folder).await?;
             }
-            // A second pass tells whether the first has left nothing; the index may lag behind.
-            let mut is_empty = false;
-            for _ in 0..2 {
-                match self.look_up_all(&id).await? {
-                    Some(0) => is_empty = true,
-                    Some(_) => is_empty = false,
-                    None => return Ok(Progress::Cut),
-                }
-                if is_empty {
-                    break;
-                }
-            }
-            if is_empty
-                && self.missing.contains(&id)
+        }
+        let mut contacts = Vec::new();
+        for id in &gone {
+            contacts.extend(self.contacts_in(id).await?);
+        }
+        if self.verify_in_time(contacts).await? == Progress::Cut {
+            return Ok(Progress::Cut);
+        }
+        for id in gone {
+            if self.missing.contains(&id)
+                && self.contacts_in(&id).await?.is_empty()
                 && let Some(folder) = self.folders.remove(&id)
             {
                 self.engine.store.delete_folder(&folder).await?;
             }
         }
         Ok(Progress::Complete)
-    }
-
-    /// Looks up every contact that the mirror has in a folder. Gives back how many; `None` where time was up.
-    async fn look_up_all(&mut self, id: &FolderId) -> Result<Option<usize>, Trouble> {
-        let mut count = 0;
-        let mut after: Option<String> = None;
-        loop {
-            let store = &self.engine.store;
-            let page = store.outlines(&self.mailbox.id, id, after.as_deref()).await?;
-            let named = page.items.iter().filter_map(|it| named(&self.mailbox.id, it));
-            let asked: Vec<_> = named.map(|(id, item)| (id, item.id.clone())).collect();
-            count += asked.len();
-            if self.verify_in_time(asked).await? == Progress::Cut {
-                return Ok(None);
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(Some(count)),
-            }
-        }
     }
 
     /// The missing folders that really are gone, each after those that it lay in.

@@ -9,8 +9,8 @@ use contact_store::Contact;
 use graph_client::{ErrorKind, Transport};
 use jiff::Timestamp;
 use sync_core::ids::{ContactId, OutlookId};
-use sync_core::rebase::{Bereaved, bereaved};
-use sync_core::record::{Hold, Side};
+use sync_core::rebase::{Bereaved, bereaved, withheld};
+use sync_core::record::{Hold, Side, Wish};
 use sync_core::sighting::Source;
 
 use crate::Trouble;
@@ -34,7 +34,9 @@ const AT_ONCE: usize = 100;
 pub(crate) enum Whereabouts {
     /// Graph says that there is none.
     Nowhere,
-    /// In a folder that is not synced, Deleted Items among them.
+    /// In a contact folder that is not synced.
+    Unsynced,
+    /// In any other folder, Deleted Items among them.
     Elsewhere,
 }
 
@@ -45,35 +47,28 @@ pub(crate) struct Finding {
     pub(crate) modified_at: Option<Timestamp>,
 }
 
+/// What is done about a contact that is found to be gone from Outlook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// It is buried.
+    Bury,
+    /// Nothing yet: so many are asked about that it has to be known first how many are gone.
+    Count,
+    /// It waits for a person: more are gone than the delete guard allows.
+    Guard,
+}
+
 impl<T: Transport> Session<'_, T> {
     /// Reads the contacts, and brings the mirror up to what they are. Gives back what had to be written.
+    ///
+    /// The delete guard counts what is asked in one call: whoever knows of more ought to ask for all of it.
     pub(crate) async fn verify(
         &mut self,
         asked: Vec<(ContactId, OutlookId)>,
     ) -> Result<Vec<Finding>, Trouble> {
         let mut findings = Vec::new();
-        let mut asked = asked;
-        for _ in 0..LOOKS {
-            let mut overtaken = Vec::new();
-            for chunk in asked.chunks(AT_ONCE) {
-                let writes = self.gather(&chunk.iter().cloned().collect()).await?;
-                let effects: Vec<_> = writes
-                    .iter()
-                    .map(|write| Finding {
-                        effect: write.effect,
-                        modified_at: write.contact.modified_at,
-                    })
-                    .collect();
-                overtaken.extend(self.write_all(writes).await?);
-                findings.extend(effects);
-            }
-            if overtaken.is_empty() {
-                return Ok(findings);
-            }
-            asked = overtaken;
-        }
-        let key = asked.first().map(|(id, _)| id.to_string()).unwrap_or_default();
-        Err(contact_store::StoreError::Conflict { key }.into())
+        self.look_up(asked, &mut findings, |_| false).await?;
+        Ok(findings)
     }
 
     /// As [`Session::verify`], for any number of contacts: looks at the clock now and then. What is left when time is
@@ -82,16 +77,131 @@ impl<T: Transport> Session<'_, T> {
         &mut self,
         asked: Vec<(ContactId, OutlookId)>,
     ) -> Result<Progress, Trouble> {
+        self.look_up(asked, &mut Vec::new(), Self::out_of_time).await
+    }
+
+    /// More are asked about than may be deleted: nobody is buried before it is known how many are gone. If they are too
+    /// many, all of them wait.
+    async fn look_up(
+        &mut self,
+        asked: Vec<(ContactId, OutlookId)>,
+        findings: &mut Vec<Finding>,
+        is_over: impl Fn(&Self) -> bool,
+    ) -> Result<Progress, Trouble> {
+        let room = self.room_for(Side::Outlook).await?;
+        let is_too_many = |count: usize| count as u64 > room;
+        let (mut asked, mut loss) = (asked, Loss::Bury);
+        if is_too_many(asked.len()) {
+            let (mut gone, mut rest) = (Vec::new(), Vec::new());
+            for chunk in asked.chunks(AT_ONCE) {
+                if is_too_many(gone.len()) {
+                    rest.extend_from_slice(chunk);
+                } else if is_over(self) {
+                    return Ok(Progress::Cut);
+                } else {
+                    gone.extend(self.read_again(chunk.to_vec(), Loss::Count, findings).await?);
+                }
+            }
+            if is_too_many(gone.len()) {
+                loss = Loss::Guard;
+                self.holding.insert(Side::Outlook);
+                tracing::warn!(
+                    gone = gone.len(),
+                    room,
+                    "more contacts are gone from Outlook than the delete guard allows"
+                );
+            }
+            asked = gone;
+            asked.append(&mut rest);
+        }
         for chunk in asked.chunks(AT_ONCE) {
-            if self.out_of_time() {
+            if is_over(self) {
                 return Ok(Progress::Cut);
             }
-            self.verify(chunk.to_vec()).await?;
+            self.read_again(chunk.to_vec(), loss, findings).await?;
         }
         Ok(Progress::Complete)
     }
 
-    async fn gather(&mut self, asked: &BTreeMap<ContactId, OutlookId>) -> Result<Vec<Write>, Trouble> {
+    /// How many more contacts one side may delete on the other: none, as long as some of its deletes are held.
+    pub(crate) async fn room_for(&mut self, by: Side) -> Result<u64, Trouble> {
+        if self.mailbox.deletes.held.contains(&by) {
+            if self.holds_deletes(by).await? {
+                return Ok(0);
+            }
+            self.update_mailbox(|mailbox| {
+                mailbox.deletes.held.remove(&by);
+            })
+            .await?;
+        }
+        let done = match by {
+            Side::Outlook => self.lost,
+            Side::Platform => self.unmade,
+        };
+        let recent = self.mailbox.deletes.recent.as_ref();
+        let guard = self.engine.settings.guard;
+        let room = guard.room(self.size(), recent, by, self.now());
+        Ok(room.saturating_sub(done))
+    }
+
+    /// Whether deletes of one side wait for a person: they may have settled by themselves, every one.
+    async fn holds_deletes(&self, by: Side) -> Result<bool, Trouble> {
+        let store = &self.engine.store;
+        let mut after: Option<String> = None;
+        loop {
+            let page = store.held(&self.mailbox.id, after.as_deref(), AT_ONCE).await?;
+            let ids: Vec<_> = page.items.into_iter().map(|row| row.id).collect();
+            let found = store.contacts_by_id(&self.mailbox.id, &ids).await?;
+            if found.contacts.values().any(|it| guarded_by(it) == Some(by)) {
+                return Ok(true);
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// How many contacts the mailbox has: what the last comparison has counted, or else the first sync.
+    fn size(&self) -> u64 {
+        match &self.mailbox.comparison {
+            Some(comparison) if comparison.finished_at.is_some() => comparison.contacts,
+            Some(_) | None => self.folders.values().map(|folder| folder.contacts_seen).sum(),
+        }
+    }
+
+    /// Reads some contacts. Gives back those of whom it is only counted that they are gone.
+    async fn read_again(
+        &mut self,
+        asked: Vec<(ContactId, OutlookId)>,
+        loss: Loss,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
+        let mut gone = Vec::new();
+        let mut asked = asked;
+        for _ in 0..LOOKS {
+            let writes = self
+                .gather(&asked.iter().cloned().collect(), loss, &mut gone)
+                .await?;
+            findings.extend(writes.iter().map(|write| Finding {
+                effect: write.effect,
+                modified_at: write.contact.modified_at,
+            }));
+            asked = self.write_all(writes).await?;
+            if asked.is_empty() {
+                return Ok(gone);
+            }
+        }
+        let key = asked.first().map(|(id, _)| id.to_string()).unwrap_or_default();
+        Err(contact_store::StoreError::Conflict { key }.into())
+    }
+
+    async fn gather(
+        &mut self,
+        asked: &BTreeMap<ContactId, OutlookId>,
+        loss: Loss,
+        gone: &mut Vec<(ContactId, OutlookId)>,
+    ) -> Result<Vec<Write>, Trouble> {
         let outlook_ids: Vec<&str> = asked.values().map(OutlookId::as_str).collect();
         let answers = self.graph().contacts(&outlook_ids).await;
         self.report.verified += answers.len() as u64;
@@ -101,10 +211,10 @@ impl<T: Transport> Session<'_, T> {
         let mut writes = Vec::new();
         for ((id, outlook_id), answer) in asked.iter().zip(answers) {
             let stored = mirror.contacts.get(id);
-            let write = match answer {
+            let whereabouts = match answer {
                 _ if mirror.unreadable.contains(id) => {
                     self.report.unreadable += 1;
-                    None
+                    continue;
                 }
                 Ok(Some(contact)) => {
                     let shown = Shown::new(&mailbox, contact);
@@ -115,22 +225,25 @@ impl<T: Transport> Session<'_, T> {
                                 None => self.owner(&shown).await?,
                             };
                             let stored = stored.or(owner.as_ref());
-                            self.write_for(&shown, stored, Source::Read).await.ok().flatten()
+                            let write = self.write_for(&shown, stored, Source::Read).await;
+                            writes.extend(write.ok().flatten());
+                            continue;
                         }
-                        Some(false) => self.loss(stored, outlook_id, Whereabouts::Elsewhere),
+                        Some(false) if self.is_left_out(&shown) => Whereabouts::Unsynced,
+                        Some(false) => Whereabouts::Elsewhere,
                         None => {
                             self.report.unreadable += 1;
-                            None
+                            continue;
                         }
                     }
                 }
-                Ok(None) => self.loss(stored, outlook_id, Whereabouts::Nowhere),
+                Ok(None) => Whereabouts::Nowhere,
                 Err(error) => match error.kind() {
                     // About this one contact only: it stays as it is, and the rest goes on.
                     ErrorKind::Permanent | ErrorKind::Conflict | ErrorKind::QuotaExceeded => {
                         self.report.unreadable += 1;
                         tracing::warn!(contact.id = %id, error = %error, "a contact can't be read");
-                        None
+                        continue;
                     }
                     ErrorKind::Throttled { .. }
                     | ErrorKind::SyncStateGone
@@ -145,9 +258,39 @@ impl<T: Transport> Session<'_, T> {
                     | ErrorKind::Transient => return Err(error.into()),
                 },
             };
-            writes.extend(write);
+            let Some(write) = self.loss(stored, outlook_id, whereabouts) else {
+                continue;
+            };
+            // Created anew, it would be there twice if the others turn out to be there after all.
+            let is_buried = write.effect == Effect::Bury;
+            let is_lost = (is_buried || write.contact.outlook.is_none())
+                && stored.is_some_and(|stored| stored.deleted_at.is_none());
+            match (loss, stored) {
+                (Loss::Count, _) if is_lost => gone.push((id.clone(), outlook_id.clone())),
+                (Loss::Guard, Some(stored)) if is_lost => writes.push(self.guarded(stored, whereabouts)),
+                _ => {
+                    self.lost += u64::from(is_lost && is_buried);
+                    writes.push(write);
+                }
+            }
         }
         Ok(writes)
+    }
+
+    /// A contact that is gone, and whose deletion waits for a person.
+    fn guarded(&self, stored: &Contact, whereabouts: Whereabouts) -> Write {
+        let now = self.now();
+        let hold = Hold::Guarded {
+            at: now,
+            elsewhere: whereabouts == Whereabouts::Unsynced,
+        };
+        let contact = Contact {
+            outlook: None,
+            edit: Some(withheld(stored.edit.as_ref(), stored.rev, hold, now)),
+            omitted: Vec::new(),
+            ..stored.clone()
+        };
+        Write::over(stored, contact, Effect::Guard)
     }
 
     /// Whether a contact lies in a synced folder; `None` where Graph didn't say in which it lies. One in a folder that
@@ -160,6 +303,12 @@ impl<T: Transport> Session<'_, T> {
             self.list_folders().await?;
         }
         Ok(Some(self.is_synced(folder)))
+    }
+
+    /// Whether a contact lies in a folder that is there, and that the mailbox's scope leaves out.
+    fn is_left_out(&self, shown: &Shown) -> bool {
+        let folder = shown.folder.as_ref().and_then(|id| self.folders.get(id));
+        folder.is_some_and(|folder| !folder.in_scope && !self.missing.contains(&folder.id))
     }
 
     /// The contact that was created as this item, and does not know it yet: its creator died before he could say so.
@@ -201,7 +350,7 @@ impl<T: Transport> Session<'_, T> {
             .edit
             .as_ref()
             .map(|edit| bereaved(pending(stored, edit), self.rules()));
-        let has_left = whereabouts == Whereabouts::Elsewhere && !self.takes_contacts(&stored.folder);
+        let has_left = whereabouts != Whereabouts::Nowhere && !self.takes_contacts(&stored.folder);
         let clash = match bereaved {
             Some(Bereaved::Recreate(..)) if has_left => {
                 let edit = contact.edit.as_mut().filter(|edit| edit.hold.is_none())?;
@@ -241,4 +390,13 @@ impl<T: Transport> Session<'_, T> {
             ..Write::over(stored, contact, effect)
         })
     }
+}
+
+/// Whose delete of the contact the guard holds.
+fn guarded_by(contact: &Contact) -> Option<Side> {
+    let edit = contact.edit.as_ref()?;
+    matches!(edit.hold, Some(Hold::Guarded { .. })).then_some(match edit.wish {
+        Wish::Delete => Side::Platform,
+        Wish::Save => Side::Outlook,
+    })
 }

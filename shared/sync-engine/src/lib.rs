@@ -53,6 +53,7 @@ use contact_store::{ConflictPolicy, Store};
 use graph_client::GraphClient;
 use job_queue::{JobQueue, LifecycleQueue};
 use photo_store::PhotoStore;
+use sync_core::guard::Guard;
 use sync_core::record::{DeletionPolicy, Policy};
 
 pub use arbiter::{Arbiter, ArbiterError};
@@ -101,6 +102,8 @@ pub struct Settings {
     pub fallback: Policy,
     /// Who gets his way where one side has deleted what the other has edited, unless the mailbox says otherwise.
     pub deletions: DeletionPolicy,
+    /// How many contacts of a mailbox may be deleted before a person is asked.
+    pub guard: Guard,
     /// False in a cloud without contact delta (21Vianet): folders are listed instead (facts 9.7).
     pub delta: bool,
 }
@@ -117,6 +120,7 @@ impl Default for Settings {
             conflicts: ConflictPolicy::default(),
             fallback: Policy::default(),
             deletions: DeletionPolicy::default(),
+            guard: Guard::default(),
             delta: true,
         }
     }

@@ -12,9 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use sync_core::folders::UNLISTED_DEFAULT;
 use sync_core::ids::{ContactId, FolderId};
 use sync_core::push::{Step, step};
-use sync_core::record::{Edit, Failed, Refusal, Urgency};
+use sync_core::record::{Edit, Failed, Hold, Refusal, Side, Urgency, Wish};
 
 use crate::Trouble;
+use crate::apply::{Effect, Write};
 use crate::convert::known;
 use crate::course::{Course, Kind};
 use crate::meet::pending;
@@ -140,6 +141,9 @@ impl<T: Transport> Session<'_, T> {
             }
             looked = Looked::At;
         }
+        if self.finish_rounds().await? == Progress::Cut {
+            return Ok(Looked::Cut);
+        }
         Ok(looked)
     }
 
@@ -161,6 +165,8 @@ impl<T: Transport> Session<'_, T> {
         let mut others = Vec::new();
         let mut alone = Vec::new();
         let mut photos = Vec::new();
+        let mut guarded = Vec::new();
+        let is_too_much = self.deletes_too_much(&view).await?;
         for contact in view {
             if !contact.superseded.is_empty() {
                 course.left.insert(contact.id.clone());
@@ -204,6 +210,10 @@ impl<T: Transport> Session<'_, T> {
                     let item = contact.outlook.map(|item| (contact.id, item.id));
                     self.verify(item.into_iter().collect()).await?;
                 }
+                Step::Delete if is_too_much && !self.is_released(&contact) => {
+                    course.is_done_with(&contact.id);
+                    guarded.push(self.held_back(&contact));
+                }
                 _ if course.is_closed(&step) => course.passes(&contact.id),
                 _ if rests_until.is_some_and(|until| until > self.now()) => {
                     course.rests(&contact.id, rests_until);
@@ -213,6 +223,12 @@ impl<T: Transport> Session<'_, T> {
                 Step::Create(_) | Step::Move(_) => creates.push(Sending { contact, step }),
                 Step::Update(_) | Step::Delete => others.push(Sending { contact, step }),
             }
+        }
+        if !guarded.is_empty() {
+            tracing::warn!("more contacts are deleted here than the delete guard allows");
+            self.holding.insert(Side::Platform);
+            // Who is edited at this moment is looked at once more.
+            self.write_all(guarded).await?;
         }
         let mut requests: Vec<Vec<Sending>> = Vec::new();
         for mut kind in [creates.into_iter(), others.into_iter()] {
@@ -239,6 +255,47 @@ impl<T: Transport> Session<'_, T> {
             self.send(request, course).await?;
         }
         self.send_photos(photos, course).await
+    }
+
+    /// True where more contacts were deleted here than Outlook is to lose before a person has said so. It is asked anew for
+    /// each view: others may have been deleted meanwhile.
+    async fn deletes_too_much(&mut self, view: &[Contact]) -> Result<bool, Trouble> {
+        let is_delete = |contact: &Contact| {
+            let edit = contact.edit.as_ref().filter(|edit| edit.hold.is_none());
+            edit.is_some_and(|edit| edit.wish == Wish::Delete && edit.base.is_some())
+        };
+        if !view.iter().any(|it| is_delete(it) && !self.is_released(it)) {
+            return Ok(false);
+        }
+        let store = &self.engine.store;
+        let shown = store
+            .pending_deletes(&self.mailbox.id, self.mailbox.deletes.released_at)
+            .await?;
+        // The index may lag behind what was named.
+        let seen = view
+            .iter()
+            .filter(|it| is_delete(it) && !self.is_released(it))
+            .count();
+        Ok(shown.max(seen as u64) > self.room_for(Side::Platform).await?)
+    }
+
+    /// A person has seen, after it was deleted here, that this is what was meant.
+    pub(crate) fn is_released(&self, contact: &Contact) -> bool {
+        let edited_at = contact.edit.as_ref().map(|edit| edit.edited_at);
+        edited_at.is_some() && edited_at <= self.mailbox.deletes.released_at
+    }
+
+    /// A delete that waits for a person.
+    fn held_back(&self, contact: &Contact) -> Write {
+        let mut held = contact.clone();
+        if let Some(edit) = &mut held.edit {
+            edit.failed = None;
+            edit.hold = Some(Hold::Guarded {
+                at: self.now(),
+                elsewhere: false,
+            });
+        }
+        Write::over(contact, held, Effect::Guard)
     }
 
     /// Some of the photos: single edits that have come meanwhile go before the others.

@@ -20,6 +20,8 @@ pub struct Report {
     pub touched: u64,
     /// Contacts that were buried, on evidence.
     pub buried: u64,
+    /// Deletes that the guard holds until a person has decided.
+    pub guarded: u64,
     /// Contacts that were shown and cost no write.
     pub unchanged: u64,
     /// Contacts that were read by id for evidence.
@@ -63,6 +65,7 @@ impl AddAssign for Report {
         self.updated += other.updated;
         self.touched += other.touched;
         self.buried += other.buried;
+        self.guarded += other.guarded;
         self.unchanged += other.unchanged;
         self.verified += other.verified;
         self.unreadable += other.unreadable;

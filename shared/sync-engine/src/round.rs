@@ -23,6 +23,13 @@ const RESTARTS: u32 = 2;
 /// How long the ids of a full round's pages are kept, should it never end. Links die within days.
 const SEEN_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
 
+/// So many contacts that are gone are asked about, though the round goes on. In a mailbox of which more may be deleted,
+/// the delete guard sees them part by part.
+const MISSING_AT_ONCE: usize = 1_000;
+
+/// More than these missing in a run, and the other folders are looked at before anybody is buried.
+const A_FEW: usize = 5;
+
 /// Where a round stands: what [`Cursor`] says, made whole.
 #[derive(Clone, Debug)]
 struct Standing {
@@ -32,6 +39,17 @@ struct Standing {
     link: Option<String>,
     page: u32,
     started_at: Timestamp,
+}
+
+/// A round that has come to its end, but for those that it says, or leads to believe, to be gone.
+pub(crate) struct Ended {
+    folder: FolderId,
+    standing: Standing,
+    /// The delta link.
+    link: Option<String>,
+    /// How many contacts its last page has shown.
+    shown: usize,
+    missing: Vec<(ContactId, OutlookId)>,
 }
 
 /// A page of either kind.
@@ -51,9 +69,12 @@ enum Onward {
 }
 
 impl<T: Transport> Session<'_, T> {
-    /// Brings a folder up to date.
+    /// Brings a folder up to date, but for who is missing: [`Session::finish_rounds`] looks them up.
     pub(crate) async fn round(&mut self, id: &FolderId) -> Result<Progress, Trouble> {
         let mut restarts = 0;
+        // Whom the pages since the saved link have said to be gone: looked up together, before the next link is saved, so
+        // that the delete guard sees how many they are.
+        let mut missing = Vec::new();
         let Some(mut standing) = self.standing(id) else {
             return Ok(Progress::Complete);
         };
@@ -66,6 +87,8 @@ impl<T: Transport> Session<'_, T> {
                     }
                     restarts += 1;
                     self.report.resyncs += 1;
+                    // The full round that follows shows who is there.
+                    missing.clear();
                     standing = self.restart(id, &standing, standing.listing).await?;
                     continue;
                 }
@@ -73,6 +96,7 @@ impl<T: Transport> Session<'_, T> {
                 Err(Trouble::Graph(error))
                     if error.kind() == ErrorKind::QuotaExceeded && !standing.listing =>
                 {
+                    missing.clear();
                     standing = self.restart(id, &standing, true).await?;
                     continue;
                 }
@@ -87,21 +111,48 @@ impl<T: Transport> Session<'_, T> {
             if bug(Bug::LinkBeforePage) {
                 self.save_early(id, &standing, &next).await?;
             }
-            let shown = self.apply(id, page, source).await?;
+            let applied = self.apply(id, page, source).await?;
+            let shown = applied.shown;
+            missing.extend(applied.missing);
             self.report.pages += 1;
             if standing.full {
                 self.remember_seen(id, &standing, &shown).await?;
             }
             match next {
                 Onward::Page(link) => {
+                    let is_over = self.out_of_time();
+                    if is_over || missing.len() >= MISSING_AT_ONCE {
+                        self.verify(std::mem::take(&mut missing)).await?;
+                    }
                     standing.link = Some(link.clone());
                     standing.page += 1;
-                    self.save_cut(id, &standing, link, shown.len()).await?;
-                    if self.out_of_time() {
+                    if missing.is_empty() {
+                        self.save_cut(id, &standing, link, shown.len()).await?;
+                    }
+                    if is_over {
                         return Ok(Progress::Cut);
                     }
                 }
-                Onward::Done(link) => return self.finish(id, &standing, link, shown.len()).await,
+                Onward::Done(link) => {
+                    if standing.full {
+                        missing.extend(self.not_seen(id, standing.generation).await?);
+                        missing.sort();
+                        missing.dedup();
+                    }
+                    let ended = Ended {
+                        folder: id.clone(),
+                        standing,
+                        link,
+                        shown: shown.len(),
+                        missing,
+                    };
+                    if ended.missing.is_empty() {
+                        self.finish(ended).await?;
+                    } else {
+                        self.ended.push(ended);
+                    }
+                    return Ok(Progress::Complete);
+                }
             }
         }
     }
@@ -256,32 +307,59 @@ impl<T: Transport> Session<'_, T> {
 
     /// What nobody must do: saves where a page leads before the page is written.
     async fn save_early(&mut self, id: &FolderId, standing: &Standing, next: &Onward) -> Result<(), Trouble> {
+        let mut standing = standing.clone();
         match next {
             Onward::Page(link) => {
-                let mut standing = standing.clone();
                 standing.page += 1;
                 self.save_cut(id, &standing, link.clone(), 0).await
             }
-            Onward::Done(link) => self.finish(id, standing, link.clone(), 0).await.map(drop),
+            Onward::Done(link) => {
+                let (folder, link) = (id.clone(), link.clone());
+                let (shown, missing) = (0, Vec::new());
+                self.finish(Ended {
+                    folder,
+                    standing,
+                    link,
+                    shown,
+                    missing,
+                })
+                .await
+            }
         }
     }
 
-    async fn finish(
-        &mut self,
-        id: &FolderId,
-        standing: &Standing,
-        link: Option<String>,
-        shown: usize,
-    ) -> Result<Progress, Trouble> {
-        if standing.full && self.look_up_missing(id, standing.generation).await? == Progress::Cut {
+    /// True where so much is missing after the rounds of this run that the other folders are to be looked at as well,
+    /// before anybody is buried: a mailbox that is being emptied shows it folder by folder.
+    pub(crate) fn is_losing(&self) -> bool {
+        self.ended.iter().map(|ended| ended.missing.len()).sum::<usize>() > A_FEW
+    }
+
+    /// Looks up whom the rounds of this run have missed, all together, and saves their links.
+    pub(crate) async fn finish_rounds(&mut self) -> Result<Progress, Trouble> {
+        let ended = std::mem::take(&mut self.ended);
+        let missing = ended.iter().flat_map(|it| it.missing.iter().cloned()).collect();
+        if self.verify_in_time(missing).await? == Progress::Cut {
             return Ok(Progress::Cut);
         }
-        let Some(mut folder) = self.folders.get(id).cloned() else {
-            return Ok(Progress::Complete);
+        for ended in ended {
+            self.finish(ended).await?;
+        }
+        Ok(Progress::Complete)
+    }
+
+    async fn finish(&mut self, ended: Ended) -> Result<(), Trouble> {
+        let (id, standing) = (ended.folder, ended.standing);
+        let Some(mut folder) = self.folders.get(&id).cloned() else {
+            return Ok(());
         };
-        count_seen(&mut folder.contacts_seen, standing, standing.page == 0, shown);
+        count_seen(
+            &mut folder.contacts_seen,
+            &standing,
+            standing.page == 0,
+            ended.shown,
+        );
         folder.cursor = Cursor::Settled {
-            link,
+            link: ended.link,
             generation: standing.generation,
             round_started_at: standing.started_at,
             round_finished_at: self.now(),
@@ -290,33 +368,34 @@ impl<T: Transport> Session<'_, T> {
         if standing.full {
             self.engine
                 .store
-                .clear_seen(&self.mailbox.id, id, standing.generation)
+                .clear_seen(&self.mailbox.id, &id, standing.generation)
                 .await?;
         }
-        self.looked_at.insert(id.clone(), self.now());
+        self.looked_at.insert(id, self.now());
         self.report.rounds += 1;
-        Ok(Progress::Complete)
+        Ok(())
     }
 
     /// A full round has no tombstones: whom the mirror has in the folder and no page has shown has to be looked up.
-    async fn look_up_missing(&mut self, id: &FolderId, generation: u64) -> Result<Progress, Trouble> {
+    async fn not_seen(&self, id: &FolderId, generation: u64) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
         let seen: BTreeSet<ContactId> = self.engine.store.seen(&self.mailbox.id, id, generation).await?;
+        let mut missing = self.contacts_in(id).await?;
+        missing.retain(|(id, _)| !seen.contains(id));
+        Ok(missing)
+    }
+
+    /// Whom the mirror has in a folder, by the ids that Outlook's ids lead to.
+    pub(crate) async fn contacts_in(&self, id: &FolderId) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
+        let mut contacts = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let page = self
-                .engine
-                .store
-                .outlines(&self.mailbox.id, id, after.as_deref())
-                .await?;
-            let missing = page.items.iter().filter_map(|it| named(&self.mailbox.id, it));
-            let missing = missing.filter(|(id, _)| !seen.contains(id));
-            let missing = missing.map(|(id, item)| (id, item.id.clone())).collect();
-            if self.verify_in_time(missing).await? == Progress::Cut {
-                return Ok(Progress::Cut);
-            }
+            let store = &self.engine.store;
+            let page = store.outlines(&self.mailbox.id, id, after.as_deref()).await?;
+            let named = page.items.iter().filter_map(|it| named(&self.mailbox.id, it));
+            contacts.extend(named.map(|(id, item)| (id, item.id.clone())));
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(Progress::Complete),
+                None => return Ok(contacts),
             }
         }
     }

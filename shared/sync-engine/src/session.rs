@@ -10,7 +10,9 @@ use graph_client::{GraphClient, MailboxClient, Transport};
 use jiff::Timestamp;
 use sync_core::demand::SweepFrom;
 use sync_core::ids::{ContactId, FolderId, MailboxId};
+use sync_core::record::Side;
 
+use crate::round::Ended;
 use crate::{Engine, Report, Trouble};
 
 /// How often a save that somebody else came before is tried again with what is stored then.
@@ -28,6 +30,8 @@ pub(crate) struct Session<'e, T> {
     pub(crate) missing: BTreeSet<FolderId>,
     /// Folders outside of the state in which contacts were found, and for which the folders were listed.
     pub(crate) strangers: BTreeSet<FolderId>,
+    /// Rounds that are at their end but for those who are missing.
+    pub(crate) ended: Vec<Ended>,
     /// Folders that this run has brought up to date, and when.
     pub(crate) looked_at: BTreeMap<FolderId, Timestamp>,
     /// Contacts of which a create may have been carried out.
@@ -40,6 +44,12 @@ pub(crate) struct Session<'e, T> {
     pub(crate) photo_sweep: Option<SweepFrom>,
     /// The operator's function for conflicts has failed in this run: it is not asked again.
     pub(crate) arbiter_is_out: bool,
+    /// Whose deletes this run has held.
+    pub(crate) holding: BTreeSet<Side>,
+    /// The contacts that Outlook had deleted and that this run has buried.
+    pub(crate) lost: u64,
+    /// The contacts that were deleted here and that this run has deleted in Outlook.
+    pub(crate) unmade: u64,
     pub(crate) report: Report,
 }
 
@@ -71,12 +81,16 @@ impl<'e, T: Transport> Session<'e, T> {
                 .collect(),
             missing: BTreeSet::new(),
             strangers: BTreeSet::new(),
+            ended: Vec::new(),
             looked_at: BTreeMap::new(),
             doubtful: BTreeSet::new(),
             asked_for: BTreeSet::new(),
             photos_wanted: BTreeSet::new(),
             photo_sweep: None,
             arbiter_is_out: false,
+            holding: BTreeSet::new(),
+            lost: 0,
+            unmade: 0,
             report: Report::default(),
         }))
     }

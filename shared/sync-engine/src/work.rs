@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use job_queue::{LifecycleJob, WorkJob};
 use sync_core::demand::{Demand, SweepFrom};
 use sync_core::folders::UNLISTED_DEFAULT;
+use sync_core::guard::Recent;
 use sync_core::ids::{FolderId, MailboxId, SubscriptionId};
 use sync_core::schedule;
 
@@ -69,7 +70,8 @@ impl<T: Transport> Engine<T> {
                 let result = session.run(jobs).await;
                 // Also after trouble: what was written by then is not new the next time.
                 let queued = session.queue_photos().await;
-                let result = result.and(queued);
+                let counted = session.count_deletes().await;
+                let result = result.and(queued).and(counted);
                 let result = session.settle(result, receives).await;
                 let result = result.and(self.tidy_up_after(mailbox, &session.report).await);
                 (result, session.report)
@@ -228,10 +230,9 @@ impl<T: Transport> Session<'_, T> {
             return Ok(Progress::Cut);
         }
         let mut full = false;
-        for folder in self.folders_in_order() {
-            if !self.wants(demand, &folder) {
-                continue;
-            }
+        let folders = self.folders_in_order().into_iter();
+        let (wanted, others): (Vec<_>, Vec<_>) = folders.partition(|folder| self.wants(demand, folder));
+        for folder in wanted {
             full |= !matches!(
                 self.folders.get(&folder).map(|it| &it.cursor),
                 Some(Cursor::Settled { .. })
@@ -239,6 +240,16 @@ impl<T: Transport> Session<'_, T> {
             if self.round(&folder).await? == Progress::Cut {
                 return Ok(Progress::Cut);
             }
+        }
+        if self.is_losing() {
+            for folder in others {
+                if self.round(&folder).await? == Progress::Cut {
+                    return Ok(Progress::Cut);
+                }
+            }
+        }
+        if self.finish_rounds().await? == Progress::Cut {
+            return Ok(Progress::Cut);
         }
         // A row that the mirror has already explains its hint: it is the echo of a write of ours, most of the time.
         let shown = |report: &Report| {
@@ -368,6 +379,32 @@ impl<T: Transport> Session<'_, T> {
             .work
             .send(jobs, &self.engine.ambient.uuid().to_string())
             .await?)
+    }
+
+    /// What was deleted counts together with what is deleted next; what is held, an operator should know of.
+    async fn count_deletes(&mut self) -> Result<(), Trouble> {
+        let (now, lost, unmade) = (self.now(), self.lost, self.unmade);
+        let (held, holding) = (self.report.guarded, self.holding.clone());
+        if lost + unmade + held == 0 {
+            return Ok(());
+        }
+        self.update_mailbox(|mailbox| {
+            let deletes = &mut mailbox.deletes;
+            if lost + unmade > 0 {
+                deletes.recent = Some(Recent::with(deletes.recent.as_ref(), lost, unmade, now));
+            }
+            deletes.held.extend(&holding);
+            if held > 0 {
+                mailbox.last_error = Some(LastError {
+                    code: "deletes-held".to_owned(),
+                    detail: format!(
+                        "{held} deletes are held, since they are more than the delete guard allows: release or refuse them"
+                    ),
+                    at: now,
+                });
+            }
+        })
+        .await
     }
 
     /// Writes trouble into the mailbox's record where an operator should know of it.

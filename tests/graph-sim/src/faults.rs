@@ -66,6 +66,8 @@ pub enum Fault {
     },
     /// The first half of the right answer, with status 200 (facts 8: truncated JSON was seen).
     Truncated,
+    /// The right page without its rows: what a permission that was taken away can look like (inferred).
+    Emptied,
 }
 
 impl Fault {
@@ -76,7 +78,7 @@ impl Fault {
             | Self::Reset { committed }
             | Self::Hang { committed }
             | Self::Error { committed, .. } => *committed,
-            Self::Slow { .. } | Self::ForeignLink { .. } | Self::Truncated => true,
+            Self::Slow { .. } | Self::ForeignLink { .. } | Self::Truncated | Self::Emptied => true,
             Self::Throttled { .. }
             | Self::Unavailable { .. }
             | Self::DeadToken { .. }
@@ -98,6 +100,7 @@ impl Fault {
             Self::Slow { .. } => "slow",
             Self::ForeignLink { .. } => "foreign_link",
             Self::Truncated => "truncated",
+            Self::Emptied => "emptied",
         }
     }
 }

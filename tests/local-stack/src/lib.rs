@@ -7,4 +7,4 @@ mod proof;
 mod stack;
 
 pub use proof::{Difference, differences};
-pub use stack::{APP, APP_SECRET, Due, LocalStack, NOTIFICATION_URL, Photos, RENEW, RESYNC};
+pub use stack::{APP, APP_SECRET, Cloud, Due, LocalStack, NOTIFICATION_URL, Photos, RENEW, RESYNC};

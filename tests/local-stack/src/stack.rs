@@ -13,7 +13,7 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use axum::Router;
 use contact_store::{Store, Tables};
 use contacts_api::Api;
-use graph_client::{Endpoints, GraphClient};
+use graph_client::{Endpoints, GraphClient, Transport};
 use graph_sim::{Delivery, SimTransport, Webhook, WebhookAnswer, World};
 use jiff::Timestamp;
 use job_queue::{JobQueue, LifecycleQueue};
@@ -52,14 +52,14 @@ pub const RESYNC: &str = "resync";
 const WORKER_LIFE: Duration = Duration::from_mins(2);
 const FUNCTION_LIFE: Duration = Duration::from_mins(1);
 
-/// The bundle in one process.
-pub struct LocalStack {
+/// The bundle in one process, with the simulated Graph in it or behind another transport.
+pub struct LocalStack<T = SimTransport> {
     /// Its time and chance.
     pub ambient: Ambient,
     /// The model of AWS below it.
     pub aws: LocalAws,
     /// The way to Graph that its functions use.
-    pub transport: SimTransport,
+    pub transport: T,
     /// The tables, as its functions see them.
     pub store: Arc<Store>,
     /// What its functions have counted.
@@ -75,13 +75,13 @@ pub struct LocalStack {
     /// The stream of the state's table.
     pub mailbox_changes: LocalStream,
     /// sync-mailbox.
-    pub worker: Worker<SimTransport>,
+    pub worker: Worker<T>,
     /// contacts-api.
     pub api: Router,
     /// receive-notifications.
     pub receiver: Arc<Receiver>,
     /// renew-subscriptions.
-    pub renewer: Renewer<SimTransport>,
+    pub renewer: Renewer<T>,
     /// resync-mailboxes.
     pub resync: Resync,
     /// propagate-changes. It counts what it asks of the tables by itself: see its `store`.
@@ -89,6 +89,19 @@ pub struct LocalStack {
     schedules: Schedules,
     first_due: Option<FirstDue>,
     life: Duration,
+}
+
+/// Where Graph is, who asks there, and where it is to send notifications.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    /// Graph and the token endpoint.
+    pub endpoints: Endpoints,
+    /// The app's id.
+    pub app: String,
+    /// The app's secret.
+    pub secret: String,
+    /// The URL of receive-notifications.
+    pub notification_url: String,
 }
 
 /// The template's parameter `ContactPhotos`.
@@ -162,16 +175,53 @@ impl LocalStack {
         photos: Photos,
     ) -> anyhow::Result<Self> {
         world.add_app(APP, APP_SECRET);
+        let cloud = Cloud {
+            endpoints: Endpoints::explicit(&world.settings().graph_url, "https://login.microsoftonline.com")?,
+            app: APP.to_owned(),
+            secret: APP_SECRET.to_owned(),
+            notification_url: NOTIFICATION_URL.to_owned(),
+        };
+        let clock = ambient.clone();
+        Self::wire(aws, ambient, cloud, settings, photos, |receiver| {
+            SimTransport::new(Arc::new(Mutex::new(world)), clock.clone())
+                .with_webhook(webhook(receiver, clock))
+        })
+        .await
+    }
+
+    /// The simulated Graph.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.transport)
+    }
+
+    /// Gives the app another secret; only Secrets Manager and Graph are told.
+    pub fn rotate_app_secret(&self, secret: &str) {
+        self.world().rotate_secret(APP, secret);
+        self.aws.secrets().put(GRAPH_SECRET, &credentials(APP, secret));
+    }
+}
+
+impl<T: Transport + Clone> LocalStack<T> {
+    /// Wires it up on an AWS that is there, and in the way to Graph that `transport` makes.
+    pub async fn wire(
+        aws: LocalAws,
+        ambient: Ambient,
+        cloud: Cloud,
+        settings: Settings,
+        photos: Photos,
+        transport: impl FnOnce(Arc<Receiver>) -> T,
+    ) -> anyhow::Result<Self> {
         let key = aws.secrets().put(
             CLIENT_STATE_SECRET,
             r#"{"current":"0123456789abcdef0123456789abcdef","previous":""}"#,
         );
-        let credentials = aws.secrets().put(GRAPH_SECRET, &credentials(APP_SECRET));
+        let credentials = aws
+            .secrets()
+            .put(GRAPH_SECRET, &credentials(&cloud.app, &cloud.secret));
         let (work, lifecycle) = (aws.queue(WORK_QUEUE)?, aws.queue(LIFECYCLE_QUEUE)?);
         let metrics = MetricSink::memory();
         let receiver = Arc::new(receiver(&aws, &work, &lifecycle, &key, &ambient, &metrics));
-        let transport = SimTransport::new(Arc::new(Mutex::new(world)), ambient.clone())
-            .with_webhook(webhook(Arc::clone(&receiver), ambient.clone()));
+        let transport = transport(Arc::clone(&receiver));
 
         let propagate = propagate(&aws, &work, tables(), &ambient, &metrics);
         let store = Store::new(aws.dynamodb(), tables()).keeping_tombstones(settings.tombstones_for);
@@ -185,7 +235,7 @@ impl LocalStack {
             secrets: Arc::clone(&secrets),
             arn: credentials,
         };
-        let graph = Arc::new(graph(&transport, credentials, &ambient)?);
+        let graph = Arc::new(graph(&transport, cloud.endpoints, credentials, &ambient));
         let job_queue = || JobQueue::new(aws.sqs(), work.url());
         let lifecycle_queue = || LifecycleQueue::new(aws.sqs(), lifecycle.url());
         let store = Arc::new(store);
@@ -209,7 +259,7 @@ impl LocalStack {
                 work: Arc::new(job_queue()),
                 ambient: ambient.clone(),
                 keys: Mutex::new(keys),
-                notification_url: NOTIFICATION_URL.to_owned(),
+                notification_url: cloud.notification_url,
             },
             lifecycle: lifecycle_queue(),
             secrets: Arc::clone(&secrets),
@@ -259,20 +309,9 @@ impl LocalStack {
         })
     }
 
-    /// The simulated Graph.
-    pub fn world(&self) -> MutexGuard<'_, World> {
-        lock(&self.transport)
-    }
-
     /// Lets sync-mailbox live only so long, so that its work is cut more often.
     pub fn shorten_worker(&mut self, life: Duration) {
         self.life = life;
-    }
-
-    /// Gives the app another secret; only Secrets Manager and Graph are told.
-    pub fn rotate_app_secret(&self, secret: &str) {
-        self.world().rotate_secret(APP, secret);
-        self.aws.secrets().put(GRAPH_SECRET, &credentials(secret));
     }
 
     /// Gives Graph pages of so many contacts, so that a mailbox needs few of them to have many pages.
@@ -290,33 +329,6 @@ impl LocalStack {
     pub fn rotate_client_state_key(&self, current: &str, previous: &str) {
         let text = serde_json::json!({ "current": current, "previous": previous }).to_string();
         self.aws.secrets().put(CLIENT_STATE_SECRET, &text);
-    }
-
-    /// Does one round of what is due now: notifications, schedules, streams, queues. False where nothing was due.
-    pub async fn step(&mut self) -> anyhow::Result<bool> {
-        let mut did = self.transport.deliver_due().await > 0;
-        for schedule in self.schedules.due(self.ambient.now()) {
-            if self.is_anything_due(&schedule)? {
-                did = true;
-                self.tick(&schedule).await?;
-            }
-        }
-        for stream in [self.contact_changes.clone(), self.mailbox_changes.clone()] {
-            if let Some(batch) = stream.poll()? {
-                did = true;
-                self.propagate_from(&stream, batch).await;
-            }
-        }
-        if let Some(batch) = self.lifecycle.poll() {
-            did = true;
-            self.renew_by(batch).await;
-        }
-        if let Some(batch) = self.work.poll() {
-            did = true;
-            let answer = self.work_on(&batch).await;
-            self.work.finish(batch, Ok::<_, std::convert::Infallible>(answer));
-        }
-        Ok(did)
     }
 
     /// sync-mailbox with a batch; what becomes of the batch is the caller's.
@@ -395,6 +407,39 @@ impl LocalStack {
         Ok(due)
     }
 
+    fn ends_in(&self, life: Duration) -> Timestamp {
+        ambient::add(self.ambient.now(), life)
+    }
+}
+
+impl LocalStack {
+    /// Does one round of what is due now: notifications, schedules, streams, queues. False where nothing was due.
+    pub async fn step(&mut self) -> anyhow::Result<bool> {
+        let mut did = self.transport.deliver_due().await > 0;
+        for schedule in self.schedules.due(self.ambient.now()) {
+            if self.is_anything_due(&schedule)? {
+                did = true;
+                self.tick(&schedule).await?;
+            }
+        }
+        for stream in [self.contact_changes.clone(), self.mailbox_changes.clone()] {
+            if let Some(batch) = stream.poll()? {
+                did = true;
+                self.propagate_from(&stream, batch).await;
+            }
+        }
+        if let Some(batch) = self.lifecycle.poll() {
+            did = true;
+            self.renew_by(batch).await;
+        }
+        if let Some(batch) = self.work.poll() {
+            did = true;
+            let answer = self.work_on(&batch).await;
+            self.work.finish(batch, Ok::<_, std::convert::Infallible>(answer));
+        }
+        Ok(did)
+    }
+
     /// Steps until nothing is due now. On a simulated clock no time passes but what the work itself takes.
     pub async fn settle(&mut self) -> anyhow::Result<()> {
         for _ in 0..100_000 {
@@ -437,33 +482,29 @@ impl LocalStack {
         .flatten()
         .min()
     }
-
-    fn ends_in(&self, life: Duration) -> Timestamp {
-        ambient::add(self.ambient.now(), life)
-    }
 }
 
 fn lock(transport: &SimTransport) -> MutexGuard<'_, World> {
     transport.world().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn credentials(secret: &str) -> String {
-    serde_json::json!({ "clientId": APP, "clientSecret": secret }).to_string()
+fn credentials(app: &str, secret: &str) -> String {
+    serde_json::json!({ "clientId": app, "clientSecret": secret }).to_string()
 }
 
-fn graph(
-    transport: &SimTransport,
+fn graph<T: Transport + Clone>(
+    transport: &T,
+    endpoints: Endpoints,
     credentials: SecretCredentials,
     ambient: &Ambient,
-) -> anyhow::Result<GraphClient<SimTransport>> {
-    let graph_url = lock(transport).settings().graph_url.clone();
-    Ok(GraphClient::new(
+) -> GraphClient<T> {
+    GraphClient::new(
         transport.clone(),
-        Endpoints::explicit(&graph_url, "https://login.microsoftonline.com")?,
+        endpoints,
         Arc::new(credentials),
         ambient.clone(),
         HeaderValue::from_static("outlook-contact-sync/local-stack"),
-    ))
+    )
 }
 
 fn tables() -> Tables {

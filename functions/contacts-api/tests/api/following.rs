@@ -63,7 +63,7 @@ async fn a_contact_is_found_by_its_e_mail_address_and_by_the_callers_own_id() {
             "email can't be asked together with folder",
             "externalId can't be asked together with folder",
             "sync can't be asked together with folder",
-            "sync must be pending, refused or review",
+            "sync must be pending, refused, review or guarded",
         ]
     );
 }
@@ -125,7 +125,7 @@ async fn what_outlook_does_not_have_yet_is_listed_by_what_it_waits_for() {
         .body;
     assert_eq!(
         state["pending"],
-        json!({"now": 2, "backfill": 0, "cleanup": 0, "held": 2})
+        json!({"now": 1, "deletes": 1, "backfill": 0, "cleanup": 0, "held": 2})
     );
 }
 

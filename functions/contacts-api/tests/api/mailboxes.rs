@@ -205,6 +205,7 @@ async fn a_mailbox_that_was_synced_resumes_live_and_one_that_graph_refuses_says_
             requested_at: now - 3.hours(),
             contacts: 1_000,
             drift: [("missed".to_owned(), 2)].into(),
+            clean: 0,
         });
     })
     .await;

@@ -4,6 +4,7 @@ use contact_store::{Conflict, ConflictPolicy, Contact, FolderScope, Mailbox, Pha
 use jiff::Timestamp;
 use propagate_changes::{Change, Now, Outcome, outcome};
 use serde_json::{Map, Value, json};
+use sync_core::guard::Deletes;
 use sync_core::ids::{ChangeKey, ConflictId, ContactId, FolderId, MailboxId, OutlookId, TenantId, UserId};
 use sync_core::merge::{Clash, Winner};
 use sync_core::record::{Edit, OutlookItem, Side, Urgency, Wish};
@@ -95,6 +96,7 @@ pub(crate) fn mailbox(phase: Phase) -> Mailbox {
         deletion: None,
         creating: None,
         linked_at: None,
+        deletes: Deletes::default(),
         enrolled_at: at("05:00:00"),
         updated_at: at("05:00:00"),
         rev: 1,

@@ -75,6 +75,7 @@ async fn ap2_a_mailbox_is_read_with_all_that_was_saved_of_it() {
             requested_at: at(0),
             contacts: 17,
             drift: BTreeMap::from([("missing".to_owned(), 2)]),
+            clean: 3,
         }),
         ..enrolled(&local.store, "ada").await
     };

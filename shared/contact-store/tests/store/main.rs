@@ -34,6 +34,7 @@ use contact_store::{
 };
 use jiff::Timestamp;
 use serde_json::json;
+use sync_core::guard::Deletes;
 use sync_core::ids::{ChangeKey, ContactId, FolderId, MailboxId, OutlookId, TenantId, UserId};
 use sync_core::record::{Edit, OutlookItem, Side, Urgency, Wish};
 
@@ -62,6 +63,7 @@ fn mailbox(user: &str) -> Mailbox {
         deletion: None,
         creating: None,
         linked_at: None,
+        deletes: Deletes::default(),
         enrolled_at: at(0),
         updated_at: at(0),
         rev: 0,

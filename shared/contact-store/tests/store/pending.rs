@@ -3,7 +3,7 @@
 use contact_store::{Contact, Expected, PendingCount, PendingKind, PendingRow, Store};
 use jiff::Timestamp;
 use sync_core::ids::OutlookId;
-use sync_core::record::{Edit, Hold, Urgency};
+use sync_core::record::{Edit, Hold, Urgency, Wish};
 
 use crate::local::Local;
 use crate::{at, contact, contact_id, edited, mailbox_id};
@@ -122,6 +122,7 @@ async fn ap30_pending_contacts_are_counted_by_kind() {
     let count = local.store.pending_count(&mailbox_id("ada")).await.unwrap();
     let expected = PendingCount {
         now: 2,
+        deletes: 0,
         backfill: 1,
         cleanup: 2,
         held: 2,
@@ -129,6 +130,40 @@ async fn ap30_pending_contacts_are_counted_by_kind() {
     assert_eq!(count, expected);
     let nobody = local.store.pending_count(&mailbox_id("eve")).await.unwrap();
     assert_eq!(nobody, PendingCount::default());
+}
+
+#[tokio::test]
+async fn ap43_pending_deletes_are_counted_since_a_time() {
+    let local = Local::start().await;
+    let ada = mailbox_id("ada");
+    let doomed = |number: usize, second: i64| {
+        let contact = urgent(number, Urgency::Now, at(second));
+        let wish = Wish::Delete;
+        let edit = contact.edit.map(|edit| Edit { wish, ..edit });
+        Contact { edit, ..contact }
+    };
+    let held_back = Contact {
+        edit: held(5, at(6)).edit.map(|edit| Edit {
+            wish: Wish::Delete,
+            ..edit
+        }),
+        ..held(5, at(6))
+    };
+    let contacts = [
+        urgent(1, Urgency::Now, at(1)),
+        doomed(2, 2),
+        doomed(3, 3),
+        doomed(4, 4),
+        held_back,
+    ];
+    for contact in contacts {
+        local.store.put_contact(&contact, Expected::Absent).await.unwrap();
+    }
+    for (since, expected) in [(None, 3), (Some(at(2)), 2), (Some(at(3)), 1), (Some(at(4)), 0)] {
+        let count = local.store.pending_deletes(&ada, since).await.unwrap();
+        assert_eq!(count, expected, "since {since:?}");
+    }
+    assert_eq!(local.store.pending_count(&ada).await.unwrap().deletes, 3);
 }
 
 #[tokio::test]

@@ -17,8 +17,9 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sync_core::ids::MailboxId;
 
-/// How long anything may take that has to happen by itself.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// How long anything may take that has to happen by itself, on a machine that does much else. How long it takes is said by
+/// the scenarios that measure it.
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 /// How long a thing may take that waits for a schedule, which fires once a minute.
 pub(crate) const AT_THE_NEXT_TICK: Duration = Duration::from_mins(4);
 /// How often it is looked.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::answers::{Answer, Refusal, empty_answer, set_header};
 use super::call::{Call, Operation};
@@ -117,6 +118,10 @@ impl World {
                 answer.body_mut().truncate(half);
                 return (Outcome::Answer(answer), delay);
             }
+            Some(Fault::Emptied) => {
+                empty(&mut answer);
+                return (Outcome::Answer(answer), delay);
+            }
             Some(Fault::Unavailable { retry_after }) => {
                 let mut answer = empty_answer(503);
                 if let Some(seconds) = retry_after {
@@ -173,6 +178,15 @@ impl World {
         let mut answer = self.dress(answer, call, now);
         set_header(&mut answer, "request-id", &id);
         answer
+    }
+}
+
+/// Takes the rows out of a page. What is no page stays as it is.
+fn empty(answer: &mut Answer) {
+    let page = serde_json::from_slice::<Value>(answer.body()).ok();
+    if let Some(mut page) = page.filter(|page| page["value"].is_array()) {
+        page["value"] = Value::Array(Vec::new());
+        *answer.body_mut() = Bytes::from(page.to_string());
     }
 }
 

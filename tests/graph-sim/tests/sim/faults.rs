@@ -98,6 +98,18 @@ fn a_token_can_die_in_mid_chain_and_a_link_can_lead_astray() {
 }
 
 #[test]
+fn an_emptied_page_has_its_links_and_no_rows_and_one_contact_is_read_as_ever() {
+    let mut scene = Scene::new();
+    let id = scene.create(None, "Ada");
+    scene.world.add_fault(Rule::new(Fault::Emptied));
+    assert_eq!(scene.get("/contacts").body["value"], json!([]));
+    let round = scene.get("/contacts/delta");
+    assert_eq!(round.body["value"], json!([]));
+    assert!(round.body["@odata.deltaLink"].is_string());
+    assert_eq!(scene.get(&format!("/contacts/{id}")).body["givenName"], "Ada");
+}
+
+#[test]
 fn the_log_counts_every_request_and_the_recorder_keeps_no_secret() {
     let mut scene = Scene::with(Settings {
         record: true,

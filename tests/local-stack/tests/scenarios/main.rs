@@ -13,6 +13,7 @@ mod faults;
 mod first_sync;
 mod folders;
 mod forged;
+mod guard;
 mod leavings;
 mod linking;
 mod matrix;

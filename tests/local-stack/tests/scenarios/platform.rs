@@ -235,7 +235,7 @@ impl Scene {
         let state = self.state(person).await;
         assert_eq!(
             state["pending"],
-            json!({ "now": 0, "backfill": 0, "cleanup": 0, "held": 0 })
+            json!({ "now": 0, "deletes": 0, "backfill": 0, "cleanup": 0, "held": 0 })
         );
         let mailbox = self.stack.store.mailbox(&person.id).await.unwrap().unwrap();
         assert_eq!(mailbox.creating, None, "creates are in doubt");

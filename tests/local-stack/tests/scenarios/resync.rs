@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use contact_store::Expected;
-use graph_sim::Settings as GraphSettings;
 use graph_sim::faults::{NoticeFault, NoticeRule};
+use graph_sim::{Operation, Settings as GraphSettings};
 use jiff::Timestamp;
 use resync_mailboxes::Task;
 use serde_json::{Value, json};
@@ -199,4 +199,56 @@ async fn every_mailbox_is_compared_once_a_day_and_on_request_within_the_hour() {
     assert_eq!(scene.metric("DriftRepaired"), 0);
     scene.assert_equal(&people[0]).await;
     scene.assert_quiet();
+}
+
+#[tokio::test]
+async fn a_mailbox_that_drifts_is_compared_sooner_and_one_that_never_does_later() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 12, 0).await;
+    let mut finished = Vec::new();
+    for hour in 0..14 * 24 {
+        scene.hours(1).await;
+        if hour == 10 * 24 {
+            haunt(&mut scene, &ada).await;
+        }
+        let at = scene.state(&ada).await["lastComparison"]["finishedAt"]
+            .as_str()
+            .map(str::to_owned);
+        let at: Option<Timestamp> = at.map(|at| at.parse().unwrap());
+        if at.is_some() && at.as_ref() != finished.last() {
+            finished.extend(at);
+        }
+    }
+    let waits: Vec<i64> = finished
+        .windows(2)
+        .map(|pair| pair[1].duration_since(pair[0]).as_hours())
+        .collect();
+    // Seven clean ones, then later; one that has repaired something, then sooner, and as ever.
+    let later = waits.iter().position(|wait| *wait > 30).unwrap();
+    let sooner = waits.iter().position(|wait| *wait < 10).unwrap();
+    assert_eq!((later, later < sooner), (6, true), "{waits:?}");
+    assert!(waits[sooner + 1] >= 18 && waits[sooner + 1] <= 30, "{waits:?}");
+    assert_eq!(scene.metric("DriftRepaired"), 1);
+}
+
+#[tokio::test]
+async fn a_comparison_asks_once_for_each_page() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 1_000, 0).await;
+    let lists = |scene: &Scene| {
+        scene
+            .requests(&ada)
+            .get(&Operation::ListContacts)
+            .copied()
+            .unwrap_or(0)
+    };
+    let (before, asked) = (scene.bill(), lists(&scene));
+    let comparison = compared(&mut scene, &ada).await;
+    assert_eq!(comparison["contacts"], 1_000);
+    assert_eq!(lists(&scene) - asked, 5, "200 at a time");
+    let all = scene.bill_since(before).graph;
+    assert!(
+        all <= 5 + 10,
+        "{all} requests with the delta round, the folders and the token"
+    );
 }
