@@ -55,9 +55,6 @@ fn simulation() -> Command {
     cargo("run --locked --quiet --profile simulation --package simulation --")
 }
 
-/// How many seeds every change has to pass. What compiling in that profile takes leaves room for no more than some minutes.
-const SEEDS: &str = "100";
-
 /// So is the scoreboard. It looks for the simulator's binary beside its own, and both lie beside this one.
 pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
     tools::install(&[Tool::Usual])?;
@@ -71,6 +68,9 @@ pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
         .arg(Tool::Usual.programs().join("python"));
     Err(scoreboard.args(arguments).exec()).context("can't run the scoreboard")
 }
+
+/// How many seeds every change has to pass. What compiling in that profile takes leaves room for no more than some minutes.
+const SEEDS: &str = "100";
 
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {

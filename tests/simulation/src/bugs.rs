@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use simulation::{Bug, Cuts};
 
-use crate::crowd::{Crowd, Found};
+use crate::crowd::{Crowd, Found, Trial};
 
 /// A bug, and the promise that it is found.
 pub(crate) struct Planted {
@@ -44,16 +44,21 @@ pub(crate) fn all(jobs: usize, from: u64) -> bool {
             bug: Some(bug),
             ..Cuts::default()
         };
+        let trials = |number| {
+            (number < within).then(|| Trial {
+                seed: from + number,
+                cuts: cuts.clone(),
+            })
+        };
         let crowd = Crowd {
-            seeds: from..from + within,
-            cuts,
+            trials: &trials,
             jobs,
             failures: 1,
             twice: 0,
         };
         let Found { failed, .. } = crowd.run(Duration::MAX);
-        if let Some(failure) = failed.iter().min_by_key(|failure| failure.seed) {
-            let needed = failure.seed - from + 1;
+        if let Some(failure) = failed.iter().min_by_key(|failure| failure.trial.seed) {
+            let needed = failure.trial.seed - from + 1;
             println!("| `{name}` | {} | {needed} | {within} |", failure.check);
         } else {
             all_found = false;

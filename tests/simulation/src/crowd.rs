@@ -1,9 +1,8 @@
-//! Many seeds, on all cores.
+//! Many runs, on all cores.
 //!
 //! Knows threads, the console and the machine's clock. A seed's run knows none of them.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,20 +11,27 @@ use simulation::{Cuts, Figures, simulate};
 
 use crate::command;
 
-/// Seeds to be run, all with the same cuts.
-pub(crate) struct Crowd {
-    pub(crate) seeds: Range<u64>,
+/// A run: a seed, and what is left out of it.
+#[derive(Clone)]
+pub(crate) struct Trial {
+    pub(crate) seed: u64,
     pub(crate) cuts: Cuts,
+}
+
+/// Runs to be made.
+pub(crate) struct Crowd<'t> {
+    /// The run of each number; the first that is none is the end.
+    pub(crate) trials: &'t (dyn Fn(u64) -> Option<Trial> + Sync),
     pub(crate) jobs: usize,
-    /// No further seed is begun after so many failures.
+    /// No further run is begun after so many failures.
     pub(crate) failures: usize,
     /// Each seed that this divides is run twice; 0: none.
     pub(crate) twice: u64,
 }
 
-/// A seed that failed.
+/// A run that failed.
 pub(crate) struct Failure {
-    pub(crate) seed: u64,
+    pub(crate) trial: Trial,
     pub(crate) check: String,
     what: String,
 }
@@ -41,7 +47,7 @@ pub(crate) struct Found {
 }
 
 struct Shared<'c> {
-    crowd: &'c Crowd,
+    crowd: &'c Crowd<'c>,
     next: AtomicU64,
     stop: AtomicBool,
     found: Mutex<Found>,
@@ -54,7 +60,7 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 #[expect(clippy::print_stdout, reason = "it is a tool")]
 #[expect(clippy::disallowed_methods, reason = "how long it takes is what it tells")]
 #[expect(clippy::cast_precision_loss, reason = "it is shown with one digit")]
-pub(crate) fn told(crowd: &Crowd) -> bool {
+pub(crate) fn told(crowd: &Crowd<'_>) -> bool {
     let begun = Instant::now();
     let found = crowd.run(TELL_EVERY);
     let seconds = begun.elapsed().as_secs_f64();
@@ -62,7 +68,7 @@ pub(crate) fn told(crowd: &Crowd) -> bool {
         println!("{count:>10} {name}");
     }
     println!(
-        "{} seeds of {} steps in {seconds:.1} s, {:.1} a second; the slowest: {} in {:?}",
+        "{} runs of {} steps in {seconds:.1} s, {:.1} a second; the slowest: {} in {:?}",
         found.done,
         found.steps,
         found.done as f64 / seconds.max(0.001),
@@ -70,17 +76,17 @@ pub(crate) fn told(crowd: &Crowd) -> bool {
         found.slowest.0
     );
     let mut kinds = BTreeMap::<&str, u64>::new();
-    for Failure { seed, check, what } in &found.failed {
+    for Failure { trial, check, what } in &found.failed {
         let short: String = what.chars().take(600).collect();
-        println!("seed {seed}: {short}\n  {}", command(*seed, &crowd.cuts));
+        println!("seed {}: {short}\n  {}", trial.seed, command(trial));
         *kinds.entry(check).or_default() += 1;
     }
     println!("{} failed {kinds:?}", found.failed.len());
     found.failed.is_empty()
 }
 
-impl Crowd {
-    /// Runs them, the lowest first.
+impl Crowd<'_> {
+    /// Runs them, the first ones first.
     #[expect(clippy::print_stdout, reason = "it is a tool")]
     #[expect(
         clippy::disallowed_methods,
@@ -89,7 +95,7 @@ impl Crowd {
     pub(crate) fn run(&self, tell_every: Duration) -> Found {
         let shared = Shared {
             crowd: self,
-            next: AtomicU64::new(self.seeds.start),
+            next: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             found: Mutex::default(),
         };
@@ -103,7 +109,7 @@ impl Crowd {
                 if told.elapsed() > tell_every {
                     told = Instant::now();
                     let found = lock(&shared.found);
-                    println!("{} seeds, {} failed", found.done, found.failed.len());
+                    println!("{} runs, {} failed", found.done, found.failed.len());
                 }
             }
         });
@@ -114,23 +120,23 @@ impl Crowd {
 impl Shared<'_> {
     fn work(&self) {
         loop {
-            let seed = self.next.fetch_add(1, Ordering::Relaxed);
-            if seed >= self.crowd.seeds.end || self.stop.load(Ordering::Relaxed) {
-                return;
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            match (self.crowd.trials)(number) {
+                Some(trial) if !self.stop.load(Ordering::Relaxed) => self.make(trial),
+                Some(_) | None => return,
             }
-            self.try_seed(seed);
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "how long it takes is what it tells")]
-    fn try_seed(&self, seed: u64) {
-        let cuts = &self.crowd.cuts;
+    fn make(&self, trial: Trial) {
+        let Trial { seed, cuts } = &trial;
         let begun = Instant::now();
-        let outcome = simulate(seed, cuts, false);
+        let outcome = simulate(*seed, cuts, false);
         let took = begun.elapsed();
         let mut failure = outcome.failure.clone();
         if failure.is_none() && self.crowd.twice > 0 && seed.is_multiple_of(self.crowd.twice) {
-            let again = simulate(seed, cuts, false);
+            let again = simulate(*seed, cuts, false);
             if again != outcome {
                 failure = Some(("same seed, same trace".to_owned(), "another trace".to_owned()));
             }
@@ -141,9 +147,9 @@ impl Shared<'_> {
         for (name, count) in &outcome.figures {
             *found.figures.entry(name).or_default() += count;
         }
-        found.slowest = found.slowest.max((took, seed));
+        found.slowest = found.slowest.max((took, *seed));
         if let Some((check, what)) = failure {
-            found.failed.push(Failure { seed, check, what });
+            found.failed.push(Failure { trial, check, what });
             if found.failed.len() >= self.crowd.failures {
                 self.stop.store(true, Ordering::Relaxed);
             }

@@ -14,6 +14,9 @@ use crate::scene::{Person, Scene, answer, finish, request};
 const ECHO: &str = "a further look changes nothing";
 const ONE_WRITE: &str = "one edit is one write on the other side";
 
+/// So many polls it may take until an edit is seen that nobody was notified of: the first may come before delta shows it.
+const POLLS: usize = 3;
+
 /// What may not be spent without a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Spent {
@@ -99,9 +102,11 @@ pub(crate) fn played(scene: &mut Scene, history: &History) -> anyhow::Result<()>
         scene.stack.world().edit(&person.key, edit, now)?;
     }
     pass(scene, Duration::from_mins(10))?;
-    if Spent::so_far(scene)? != spent.with([0, count, count]) {
-        // Somebody was not notified: the poll sees it.
-        pass(scene, Duration::from_hours(1))?;
+    for _ in 0..POLLS {
+        if Spent::so_far(scene)? != spent.with([0, count, count]) {
+            // Somebody was not notified: a poll sees it.
+            pass(scene, Duration::from_hours(1))?;
+        }
     }
     spent.and(ONE_WRITE, scene, [0, count, count])?;
     for (person, id, _) in &contacts {

@@ -18,8 +18,8 @@ mod tap;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use plan::{Cuts, Fault, Plan};
-pub use run::Figures;
+pub use plan::{Cuts, Death, Fault, Plan};
+pub use run::{Awaits, Figures};
 pub use shrink::shrink;
 pub use sync_core::bugs::Bug;
 
@@ -38,6 +38,8 @@ pub struct Outcome {
     pub trace: u64,
     /// How many steps it had.
     pub steps: u32,
+    /// How often each function has waited for somebody else before the faults stopped. Nothing where it failed.
+    pub awaits: Awaits,
 }
 
 /// Runs a seed. With `aloud` it tells what it does.
@@ -53,12 +55,13 @@ pub fn simulate(seed: u64, cuts: &Cuts, aloud: bool) -> Outcome {
         Err(anyhow::anyhow!("panic: {}", text.unwrap_or_default()))
     });
     sync_core::bugs::plant(None);
-    let (failure, trace) = match done {
-        Ok(trace) => (None, trace),
+    let (failure, trace, awaits) = match done {
+        Ok((trace, awaits)) => (None, trace, awaits),
         Err(error) => {
             let name = error.downcast_ref::<checks::Broken>().map(|broken| broken.check);
             let name = name.unwrap_or("it runs");
-            (Some((name.to_owned(), format!("{error:#}"))), 0)
+            let failure = (name.to_owned(), format!("{error:#}"));
+            (Some(failure), 0, Awaits::new())
         }
     };
     Outcome {
@@ -66,10 +69,11 @@ pub fn simulate(seed: u64, cuts: &Cuts, aloud: bool) -> Outcome {
         figures,
         trace,
         steps,
+        awaits,
     }
 }
 
-fn played(plan: Plan, cuts: &Cuts, figures: &mut Figures, aloud: bool) -> anyhow::Result<u64> {
+fn played(plan: Plan, cuts: &Cuts, figures: &mut Figures, aloud: bool) -> anyhow::Result<(u64, Awaits)> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
@@ -80,12 +84,12 @@ fn played(plan: Plan, cuts: &Cuts, figures: &mut Figures, aloud: bool) -> anyhow
         say(&format!("{plan:#?}"));
     }
     let mut scene = Scene::set(plan, &mut history, aloud)?;
-    let mut run = Run::new(&scene, &mut history, figures, aloud);
+    let mut run = Run::new(&scene, &mut history, figures, cuts.death.clone(), aloud);
     run.steps(cuts)?;
-    run.wind_up()?;
+    let awaits = run.wind_up()?;
     checks::calm_down(&mut scene, &history, figures)?;
     checks::all(&mut scene, &history, figures)?;
-    Ok(scene.tap.trace())
+    Ok((scene.tap.trace(), awaits))
 }
 
 #[expect(clippy::print_stdout, reason = "who asks for a run aloud wants to read it")]

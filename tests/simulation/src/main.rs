@@ -1,16 +1,18 @@
-//! `simulate`: many seeds, one seed aloud, or planted bugs.
+//! `simulate`: many seeds, one seed aloud, planted bugs, or a death at every await.
 //!
 //! Knows the command line. What a seed does is the library's, how many are run at once `crowd`'s.
 
 mod bugs;
 mod crowd;
+mod deaths;
 
+use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
-use simulation::{Cuts, Fault, Plan, shrink, simulate};
+use simulation::{Cuts, Death, Fault, Plan, shrink, simulate};
 
-use crowd::Crowd;
+use crowd::{Crowd, Trial};
 
 /// A third of the time goes to small pieces of memory.
 #[global_allocator]
@@ -53,6 +55,18 @@ struct Arguments {
     /// Plant each of the bugs in its turn, and fail where one is not found by as many seeds as it should take.
     #[arg(long)]
     bugs: bool,
+    /// Have a function die at each of its awaits in turn, in runs of these seeds in which nothing else goes wrong.
+    #[arg(long)]
+    awaits: bool,
+    /// With --awaits: at each n-th only.
+    #[arg(long, default_value_t = 1)]
+    every: u64,
+    /// Leave out every fault.
+    #[arg(long)]
+    calm: bool,
+    /// Have a function die at this one of its awaits: sync-mailbox:17.
+    #[arg(long, value_name = "FUNCTION:AWAIT")]
+    death: Option<String>,
     /// How many threads.
     #[arg(long)]
     jobs: Option<usize>,
@@ -74,7 +88,15 @@ fn main() -> ExitCode {
         Ok(cuts) => match arguments.seed {
             _ if arguments.bugs => bugs::all(jobs(&arguments), arguments.from),
             Some(seed) => one(seed, &cuts, &arguments),
-            None => crowd::told(&crowd(&arguments, cuts)),
+            None if arguments.awaits => {
+                deaths::all(jobs(&arguments), seeds(&arguments), arguments.every.max(1))
+            }
+            None => crowd::told(&Crowd {
+                trials: &|number| trial(&arguments, &cuts, number),
+                jobs: jobs(&arguments),
+                failures: arguments.failures,
+                twice: arguments.twice,
+            }),
         },
     };
     if passed {
@@ -88,8 +110,22 @@ fn cuts(arguments: &Arguments) -> Result<Cuts, String> {
     let mut cuts = Cuts {
         steps: arguments.steps,
         skip: arguments.skip.iter().copied().collect(),
-        ..Cuts::default()
+        ..if arguments.calm {
+            Cuts::calm()
+        } else {
+            Cuts::default()
+        }
     };
+    if let Some(death) = &arguments.death {
+        let parsed = death.split_once(':').and_then(|(function, at)| {
+            Some(Death {
+                function: function.to_owned(),
+                at: at.parse().ok()?,
+            })
+        });
+        let parsed = parsed.ok_or_else(|| format!("{death} is not of the form sync-mailbox:17"))?;
+        cuts.death = Some(parsed);
+    }
     for name in &arguments.without {
         let names = || Fault::ALL.map(Fault::name).join(", ");
         let fault = Fault::named(name);
@@ -113,14 +149,16 @@ fn jobs(arguments: &Arguments) -> usize {
     arguments.jobs.unwrap_or_else(cores)
 }
 
-fn crowd(arguments: &Arguments, cuts: Cuts) -> Crowd {
-    Crowd {
-        seeds: arguments.from..arguments.from.saturating_add(arguments.seeds),
-        cuts,
-        jobs: jobs(arguments),
-        failures: arguments.failures,
-        twice: arguments.twice,
-    }
+fn seeds(arguments: &Arguments) -> Range<u64> {
+    arguments.from..arguments.from.saturating_add(arguments.seeds)
+}
+
+fn trial(arguments: &Arguments, cuts: &Cuts, number: u64) -> Option<Trial> {
+    let seed = arguments.from.checked_add(number)?;
+    seeds(arguments).contains(&seed).then(|| Trial {
+        seed,
+        cuts: cuts.clone(),
+    })
 }
 
 #[expect(clippy::print_stdout, reason = "it is a tool")]
@@ -130,7 +168,7 @@ fn one(seed: u64, cuts: &Cuts, arguments: &Arguments) -> bool {
             println!("seed {seed} doesn't fail");
             return true;
         };
-        println!("{}", command(seed, &small));
+        println!("{}", command(&Trial { seed, cuts: small }));
         return false;
     }
     let outcome = simulate(seed, cuts, arguments.trace);
@@ -143,17 +181,22 @@ fn one(seed: u64, cuts: &Cuts, arguments: &Arguments) -> bool {
 }
 
 /// What shows a failure again.
-fn command(seed: u64, cuts: &Cuts) -> String {
+fn command(trial: &Trial) -> String {
+    let Trial { seed, cuts } = trial;
     let mut words = vec![format!("cargo xtask simulate --seed {seed} --trace")];
     let planted = bugs::ALL.into_iter().find(|it| cuts.bug == Some(it.bug));
     words.extend(planted.map(|it| format!("--bug {}", it.name)));
     words.extend(cuts.steps.map(|steps| format!("--steps {steps}")));
-    if !cuts.without.is_empty() {
+    let death = cuts.death.as_ref();
+    words.extend(death.map(|it| format!("--death {}:{}", it.function, it.at)));
+    if cuts.without.len() == Fault::ALL.len() {
+        words.push("--calm".to_owned());
+    } else if !cuts.without.is_empty() {
         let names: Vec<_> = cuts.without.iter().map(|fault| fault.name()).collect();
         words.push(format!("--without {}", names.join(",")));
     }
     if !cuts.skip.is_empty() {
-        let steps = 0..Plan::of(seed, cuts).steps;
+        let steps = 0..Plan::of(*seed, cuts).steps;
         let steps: Vec<_> = steps
             .filter(|step| !cuts.skip.contains(step))
             .map(|step| step.to_string())

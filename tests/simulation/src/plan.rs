@@ -127,6 +127,27 @@ pub struct Cuts {
     pub skip: BTreeSet<u32>,
     /// With this bug planted.
     pub bug: Option<Bug>,
+    /// With this death, wherever the plan has none.
+    pub death: Option<Death>,
+}
+
+impl Cuts {
+    /// Without any fault: what is left is what people and platforms do.
+    pub fn calm() -> Self {
+        Self {
+            without: BTreeSet::from(Fault::ALL),
+            ..Self::default()
+        }
+    }
+}
+
+/// The one moment at which a function dies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// The function's name.
+    pub function: String,
+    /// At this one of all its awaits in the run, counted from 1.
+    pub at: u64,
 }
 
 /// A seed's scene.

@@ -22,7 +22,7 @@ use resync_mailboxes::Task;
 use serde_json::Value;
 
 use crate::history::History;
-use crate::plan::{Cuts, Fault};
+use crate::plan::{Cuts, Death, Fault};
 use crate::platform::Call;
 use crate::scene::Scene;
 
@@ -38,6 +38,9 @@ const MOST_AT_ONCE: usize = 6;
 
 /// What was done, and how often, by name.
 pub type Figures = BTreeMap<&'static str, u64>;
+
+/// How often each function has waited for somebody else: each of these is a place to die at.
+pub type Awaits = BTreeMap<&'static str, u64>;
 
 /// Something that is under way.
 struct Activity<'s> {
@@ -75,6 +78,9 @@ pub(crate) struct Run<'s> {
     /// What the schedules would find, as it was after so many writes.
     first_due: Option<(u64, Due)>,
     requests_told: usize,
+    /// How often each function has waited for somebody else.
+    awaits: Awaits,
+    death: Option<Death>,
     aloud: bool,
 }
 
@@ -83,6 +89,7 @@ impl<'s> Run<'s> {
         scene: &'s Scene,
         history: &'s mut History,
         figures: &'s mut Figures,
+        death: Option<Death>,
         aloud: bool,
     ) -> Self {
         let now = scene.now();
@@ -93,6 +100,8 @@ impl<'s> Run<'s> {
             next_resync: now,
             first_due: None,
             requests_told: 0,
+            awaits: Awaits::new(),
+            death,
             scene,
             history,
             figures,
@@ -368,9 +377,22 @@ impl<'s> Run<'s> {
                 self.say(format_args!("  {} has ended", activity.name));
                 return self.ended(activity.what, ended);
             }
+            if self.is_its_death(index) {
+                self.let_die(index);
+                return Ok(());
+            }
         }
         // It may wait for another one: functions of one kind share their tokens.
         Ok(())
+    }
+
+    /// Counts an await, and tells whether it is the one at which the run has somebody die.
+    fn is_its_death(&mut self, index: usize) -> bool {
+        let name = self.under_way[index].name;
+        let count = self.awaits.entry(name).or_default();
+        *count += 1;
+        let death = self.death.as_ref();
+        death.is_some_and(|death| death.function == name && death.at == *count)
     }
 
     /// What a call of the API may be about to write over.
@@ -415,6 +437,10 @@ impl<'s> Run<'s> {
             // Graph itself doesn't die.
             return;
         }
+        self.let_die(index);
+    }
+
+    fn let_die(&mut self, index: usize) {
         let Activity { name, future, what } = self.under_way.remove(index);
         drop(future);
         self.say(format_args!("  {name} dies"));
@@ -427,7 +453,8 @@ impl<'s> Run<'s> {
     }
 
     /// The end of the faults: what is under way comes to its end.
-    pub(crate) fn wind_up(mut self) -> anyhow::Result<()> {
+    /// How often each function has waited for somebody else, by then.
+    pub(crate) fn wind_up(mut self) -> anyhow::Result<Awaits> {
         self.say(format_args!("the faults stop"));
         let stack = &self.scene.stack;
         self.scene.tap.break_some(0);
@@ -439,13 +466,13 @@ impl<'s> Run<'s> {
         stack.mailbox_changes.clear_faults();
         for turn in 0..ROUNDS {
             if self.under_way.is_empty() {
-                return Ok(());
+                break;
             }
             self.poll(turn % self.under_way.len(), u32::MAX)?;
         }
         let names: Vec<&str> = self.under_way.iter().map(|it| it.name).collect();
         anyhow::ensure!(names.is_empty(), "{} don't come to their end", names.join(", "));
-        Ok(())
+        Ok(self.awaits)
     }
 
     fn trouble(&mut self, dice: &mut Rng) {
