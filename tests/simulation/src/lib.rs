@@ -15,6 +15,7 @@ mod scene;
 mod shrink;
 mod story;
 mod tap;
+mod year;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,6 +23,7 @@ pub use plan::{Cuts, Death, Fault, Plan};
 pub use run::{Awaits, Figures};
 pub use shrink::shrink;
 pub use sync_core::bugs::Bug;
+pub use year::{Seen, Year, year};
 
 use history::History;
 use run::Run;

@@ -1,4 +1,4 @@
-//! `simulate`: many seeds, one seed aloud, planted bugs, or a death at every await.
+//! `simulate`: many seeds, one seed aloud, planted bugs, a death at every await, or a year.
 //!
 //! Knows the command line. What a seed does is the library's, how many are run at once `crowd`'s.
 
@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
-use simulation::{Cuts, Death, Fault, Plan, shrink, simulate};
+use simulation::{Cuts, Death, Fault, Plan, Year, shrink, simulate};
 
 use crowd::{Crowd, Trial};
 
@@ -67,6 +67,15 @@ struct Arguments {
     /// Have a function die at this one of its awaits: sync-mailbox:17.
     #[arg(long, value_name = "FUNCTION:AWAIT")]
     death: Option<String>,
+    /// Play a year in which renewals and polls fail at random, and nobody edits anything.
+    #[arg(long)]
+    year: bool,
+    /// With --year: how many mailboxes.
+    #[arg(long, default_value_t = 1000)]
+    mailboxes: usize,
+    /// With --year: how many days.
+    #[arg(long, default_value_t = 365)]
+    days: u32,
     /// How many threads.
     #[arg(long)]
     jobs: Option<usize>,
@@ -86,6 +95,7 @@ fn main() -> ExitCode {
             false
         }
         Ok(cuts) => match arguments.seed {
+            _ if arguments.year => a_year(&arguments),
             _ if arguments.bugs => bugs::all(jobs(&arguments), arguments.from),
             Some(seed) => one(seed, &cuts, &arguments),
             None if arguments.awaits => {
@@ -178,6 +188,32 @@ fn one(seed: u64, cuts: &Cuts, arguments: &Arguments) -> bool {
         Some((check, what)) => println!("seed {seed}: {check}\n{what}"),
     }
     outcome.failure.is_none()
+}
+
+#[expect(clippy::print_stdout, reason = "it is a tool")]
+fn a_year(arguments: &Arguments) -> bool {
+    let year = Year {
+        seed: arguments.seed.unwrap_or_default(),
+        mailboxes: arguments.mailboxes,
+        days: arguments.days,
+    };
+    let told = simulation::year(year, |day, seen| {
+        println!("day {day}: nobody unseen for more than {} h", seen.longest_unseen);
+    });
+    match told {
+        Err(error) => {
+            println!("{error:#}");
+            false
+        }
+        Ok(seen) => {
+            for (name, count) in &seen.counts {
+                println!("{count:>10} {name}");
+            }
+            println!("{:>10} h at most without a successful round", seen.longest_unseen);
+            println!("{:>10} h at most without a subscription", seen.longest_gap);
+            true
+        }
+    }
 }
 
 /// What shows a failure again.

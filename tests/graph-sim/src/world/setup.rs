@@ -152,6 +152,11 @@ impl World {
         self.faults = Faults::default();
     }
 
+    /// The mailboxes that have a living subscription.
+    pub fn subscribed(&self) -> BTreeSet<&MailboxKey> {
+        self.subscriptions.values().map(|it| &it.mailbox).collect()
+    }
+
     /// How many subscriptions are alive, those of one mailbox or all.
     pub fn subscription_count(&self, key: Option<&MailboxKey>) -> usize {
         self.subscriptions
