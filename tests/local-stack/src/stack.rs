@@ -415,19 +415,13 @@ impl<T: Transport + Clone> LocalStack<T> {
 impl LocalStack {
     /// Does one round of what is due now: notifications, schedules, streams, queues. False where nothing was due.
     pub async fn step(&mut self) -> anyhow::Result<bool> {
-        let mut did = false;
+        let mut did = self.transport.deliver_due().await > 0;
         for schedule in self.schedules.due(self.ambient.now()) {
             if self.is_anything_due(&schedule)? {
                 did = true;
                 self.tick(&schedule).await?;
             }
         }
-        Ok(self.carry_on().await? || did)
-    }
-
-    /// The same without the schedules: what has been begun goes on.
-    pub async fn carry_on(&mut self) -> anyhow::Result<bool> {
-        let mut did = self.transport.deliver_due().await > 0;
         for stream in [self.contact_changes.clone(), self.mailbox_changes.clone()] {
             if let Some(batch) = stream.poll()? {
                 did = true;

@@ -28,8 +28,8 @@ use crate::scene::{answer, finish, request};
 use crate::tap::Wiretap;
 
 /// The clock's step: the schedules' ticks.
-const STEP: Duration = Duration::from_mins(15);
-const STEPS_A_DAY: u32 = 96;
+const STEP: Duration = Duration::from_hours(1);
+const STEPS_A_DAY: u32 = 24;
 /// Mailboxes are looked at once a day rather than once an hour: what is tried is the same, and a year can be played.
 const POLL_EVERY: Duration = Duration::from_hours(24);
 const SILENT_AFTER: Duration = Duration::from_hours(72);
@@ -80,7 +80,6 @@ struct Mailbox {
 }
 
 struct Played {
-    year: Year,
     dice: Rng,
     stack: LocalStack,
     looker: Store,
@@ -133,14 +132,15 @@ impl Played {
             mailboxes: Vec::new(),
             outage_until: None,
             seen: Seen::default(),
-            year,
+
             stack,
             looker,
         };
         for index in 0..year.mailboxes {
             played.enrol(index)?;
         }
-        played.carry_on()?;
+        played.carry_on(Timestamp::MAX)?;
+        played.stack.aws.disable_streams()?;
         Ok(played)
     }
 
@@ -169,7 +169,7 @@ impl Played {
         });
         if index % 100 == 99 {
             // As a roll-out would do it.
-            self.carry_on()?;
+            self.carry_on(Timestamp::MAX)?;
             self.stack.ambient.advance(Duration::from_mins(1));
         }
         Ok(())
@@ -178,10 +178,8 @@ impl Played {
     fn day(&mut self) -> anyhow::Result<()> {
         self.trouble();
         for step in 0..STEPS_A_DAY {
-            self.stack.ambient.advance(STEP);
-            if step % 24 == 0 {
-                self.set_faults();
-            }
+            let until = ambient::add(self.stack.ambient.now(), STEP);
+            self.set_faults();
             // A tick that fails is made up for by the next one.
             drop(finish(self.stack.tick(RENEW))?);
             let ends_at = ambient::add(self.stack.ambient.now(), Duration::from_mins(1));
@@ -189,14 +187,34 @@ impl Played {
             if step + 1 == STEPS_A_DAY {
                 self.look(due.silent)?;
             }
-            self.carry_on()?;
+            self.carry_on(until)?;
+            let left = until.duration_since(self.stack.ambient.now());
+            if left.is_positive() {
+                self.stack.ambient.advance(left.unsigned_abs());
+            }
         }
         self.forget();
         Ok(())
     }
 
-    fn carry_on(&mut self) -> anyhow::Result<()> {
-        while finish(self.stack.carry_on())?? {}
+    /// What waits is worked on, until the next tick at most: waiting for Graph takes time, too.
+    fn carry_on(&mut self, until: Timestamp) -> anyhow::Result<()> {
+        while self.stack.ambient.now() < until {
+            let stack = &self.stack;
+            let mut did = finish(stack.transport.deliver_due())? > 0;
+            if let Some(batch) = stack.lifecycle.poll() {
+                did = true;
+                finish(stack.renew_by(batch))?;
+            }
+            if let Some(batch) = stack.work.poll() {
+                did = true;
+                let answer = finish(stack.work_on(&batch))?;
+                stack.work.finish(batch, Ok::<_, ()>(answer));
+            }
+            if !did {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -241,7 +259,7 @@ impl Played {
         }
     }
 
-    /// Every sixth of a day it is said anew whom Graph answers.
+    /// Whom Graph answers from now on.
     fn set_faults(&mut self) {
         let now = self.stack.ambient.now();
         for mailbox in &mut self.mailboxes {

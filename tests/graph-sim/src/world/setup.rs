@@ -1,6 +1,6 @@
 //! How a world is made and set: tenants, apps, mailboxes, health, faults. What an administrator of the simulator does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 

@@ -47,6 +47,14 @@ pub(super) fn create(ambient: Ambient, tables: Vec<TableSpec>) -> anyhow::Result
     Ok(database)
 }
 
+/// No change of the table is told from now on.
+pub(super) fn disable_stream(database: &Database, table: &str) -> anyhow::Result<()> {
+    let update = serde_json::json!({ "TableName": table, "StreamSpecification": { "StreamEnabled": false } });
+    let update = serde_json::from_value(update).context("name the stream")?;
+    database.update_table(update).map_err(|error| failed(&error))?;
+    Ok(())
+}
+
 /// The items of an index, each with those of its attributes that are texts.
 pub(super) fn items_of_index(
     database: &Database,

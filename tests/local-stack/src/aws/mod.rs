@@ -312,6 +312,14 @@ impl LocalAws {
             .map_err(|error| database::failed(&error))
     }
 
+    /// Turns the streams off, for who wants to play years: nobody trims a stream here, and the database gets slow with it.
+    pub fn disable_streams(&self) -> anyhow::Result<()> {
+        for table in self.streams.keys() {
+            database::disable_stream(&self.database, table)?;
+        }
+        Ok(())
+    }
+
     /// Stops the servers and waits until they have ended.
     pub async fn stop(self) {
         for server in self.servers {
