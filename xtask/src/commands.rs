@@ -76,7 +76,7 @@ const SEEDS: &str = "100";
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     run(cargo("test --locked --workspace --exclude end-to-end").args(arguments))?;
     run(simulation().args(["--seeds", SEEDS]))?;
-    run(simulation().arg("--bugs"))?;
+    run(simulation().arg("bugs"))?;
     // By the target's name: of that package alone, cargo would build everything once more, with fewer features.
     run(cargo("test --locked --workspace --test deployed").args(arguments))
 }

@@ -6,10 +6,9 @@ mod bugs;
 mod crowd;
 mod deaths;
 
-use std::ops::Range;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use simulation::{Cuts, Death, Fault, Plan, Year, shrink, simulate};
 
 use crowd::{Crowd, Trial};
@@ -21,7 +20,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Runs the whole bundle under random faults and checks what must be true afterwards.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask simulate")]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// How many seeds.
     #[arg(long, default_value_t = 1000)]
     seeds: u64,
@@ -52,32 +54,14 @@ struct Arguments {
     /// Plant this bug.
     #[arg(long)]
     bug: Option<String>,
-    /// Plant each of the bugs in its turn, and fail where one is not found by as many seeds as it should take.
-    #[arg(long)]
-    bugs: bool,
-    /// Have a function die at each of its awaits in turn, in runs of these seeds in which nothing else goes wrong.
-    #[arg(long)]
-    awaits: bool,
-    /// With --awaits: at each n-th only.
-    #[arg(long, default_value_t = 1)]
-    every: u64,
     /// Leave out every fault.
     #[arg(long)]
     calm: bool,
     /// Have a function die at this one of its awaits: sync-mailbox:17.
     #[arg(long, value_name = "FUNCTION:AWAIT")]
     death: Option<String>,
-    /// Play a year in which renewals and polls fail at random, and nobody edits anything.
-    #[arg(long)]
-    year: bool,
-    /// With --year: how many mailboxes.
-    #[arg(long, default_value_t = 1000)]
-    mailboxes: usize,
-    /// With --year: how many days.
-    #[arg(long, default_value_t = 365)]
-    days: u32,
     /// How many threads.
-    #[arg(long)]
+    #[arg(long, global = true)]
     jobs: Option<usize>,
     /// Go on after so many failures.
     #[arg(long, default_value_t = 10)]
@@ -87,32 +71,82 @@ struct Arguments {
     twice: u64,
 }
 
+/// What else it does.
+#[derive(Subcommand)]
+enum Other {
+    /// Plant each of the bugs in its turn, and fail where one is not found by as many seeds as it should take.
+    Bugs {
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
+    /// Have a function die at each of its awaits in turn, in runs in which nothing else goes wrong.
+    Awaits {
+        /// How many seeds' runs.
+        #[arg(long, default_value_t = 2)]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// At each n-th await only.
+        #[arg(long, default_value_t = 1)]
+        every: u64,
+    },
+    /// Play a year in which renewals and polls fail at random, and nobody edits anything.
+    Year {
+        /// How many mailboxes.
+        #[arg(long, default_value_t = 1000)]
+        mailboxes: usize,
+        /// How many days.
+        #[arg(long, default_value_t = 365)]
+        days: u32,
+        /// By which chance.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let passed = match cuts(&arguments) {
-        Err(complaint) => {
-            eprintln!("{complaint}");
-            false
-        }
-        Ok(cuts) => match arguments.seed {
-            _ if arguments.year => a_year(&arguments),
-            _ if arguments.bugs => bugs::all(jobs(&arguments), arguments.from),
-            Some(seed) => one(seed, &cuts, &arguments),
-            None if arguments.awaits => {
-                deaths::all(jobs(&arguments), seeds(&arguments), arguments.every.max(1))
-            }
-            None => crowd::told(&Crowd {
-                trials: &|number| trial(&arguments, &cuts, number),
-                jobs: jobs(&arguments),
-                failures: arguments.failures,
-                twice: arguments.twice,
-            }),
-        },
+    let passed = match &arguments.other {
+        Some(Other::Bugs { from }) => bugs::all(jobs(&arguments), *from),
+        Some(Other::Awaits { seeds, from, every }) => deaths::all(
+            jobs(&arguments),
+            *from..from.saturating_add(*seeds),
+            (*every).max(1),
+        ),
+        Some(Other::Year {
+            mailboxes,
+            days,
+            seed,
+        }) => a_year(Year {
+            mailboxes: *mailboxes,
+            days: *days,
+            seed: *seed,
+        }),
+        None => seeds(&arguments),
     };
     if passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// One seed, or many.
+fn seeds(arguments: &Arguments) -> bool {
+    match (cuts(arguments), arguments.seed) {
+        (Err(complaint), _) => {
+            eprintln!("{complaint}");
+            false
+        }
+        (Ok(cuts), Some(seed)) => one(seed, &cuts, arguments),
+        (Ok(cuts), None) => crowd::told(&Crowd {
+            trials: &|number| trial(arguments, &cuts, number),
+            jobs: jobs(arguments),
+            failures: arguments.failures,
+            twice: arguments.twice,
+        }),
     }
 }
 
@@ -159,13 +193,9 @@ fn jobs(arguments: &Arguments) -> usize {
     arguments.jobs.unwrap_or_else(cores)
 }
 
-fn seeds(arguments: &Arguments) -> Range<u64> {
-    arguments.from..arguments.from.saturating_add(arguments.seeds)
-}
-
 fn trial(arguments: &Arguments, cuts: &Cuts, number: u64) -> Option<Trial> {
     let seed = arguments.from.checked_add(number)?;
-    seeds(arguments).contains(&seed).then(|| Trial {
+    (number < arguments.seeds).then(|| Trial {
         seed,
         cuts: cuts.clone(),
     })
@@ -191,12 +221,7 @@ fn one(seed: u64, cuts: &Cuts, arguments: &Arguments) -> bool {
 }
 
 #[expect(clippy::print_stdout, reason = "it is a tool")]
-fn a_year(arguments: &Arguments) -> bool {
-    let year = Year {
-        seed: arguments.seed.unwrap_or_default(),
-        mailboxes: arguments.mailboxes,
-        days: arguments.days,
-    };
+fn a_year(year: Year) -> bool {
     let told = simulation::year(year, |day, seen| {
         println!("day {day}: nobody unseen for more than {} h", seen.longest_unseen);
     });

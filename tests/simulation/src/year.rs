@@ -221,7 +221,7 @@ impl Played {
     /// What this day brings: some subscriptions get lost, some mailboxes can't be reached for days, and Graph may be away.
     fn trouble(&mut self) {
         let now = self.stack.ambient.now();
-        let of_all = |dice: &mut Rng, one_in: usize, all: usize| dice.usize(0..2 * all.div_ceil(one_in) + 1);
+        let of_all = |dice: &mut Rng, one_in: usize, all: usize| dice.usize(0..=2 * all.div_ceil(one_in));
         let all = self.mailboxes.len();
         for (one_in, event) in [
             (180, None),

@@ -42,7 +42,7 @@ fn the_same_seed_leaves_the_same_trace() {
     assert_ne!(run(3).trace, run(7).trace);
 }
 
-/// All bugs that can be planted: `cargo xtask simulate --bugs`.
+/// All bugs that can be planted: `cargo xtask simulate bugs`.
 #[test]
 fn a_planted_bug_is_found_and_another_run_is_free_of_it() {
     let planted = Cuts {
