@@ -30,7 +30,7 @@ pub(crate) const ALL: [Planted; 9] = [
     planted(Bug::DeleteWithoutEvidence, "delete-without-evidence", 500),
     planted(Bug::BaseNotKept, "base-not-kept", 500),
     planted(Bug::IfMatchNotSent, "if-match-not-sent", 500),
-    planted(Bug::EditCleared, "edit-cleared", 0),
+    planted(Bug::EditCleared, "edit-cleared", 500),
     planted(Bug::ConflictNotLogged, "conflict-not-logged", 500),
 ];
 

@@ -167,7 +167,7 @@ impl Run<'_> {
         ("if-match", tag)
     }
 
-    fn patches(&mut self, index: usize, dice: &mut Rng) -> anyhow::Result<()> {
+    pub(crate) fn patches(&mut self, index: usize, dice: &mut Rng) -> anyhow::Result<()> {
         let Some((id, contact, document, version)) = self.one_listed(index, dice)? else {
             return Ok(());
         };

@@ -151,12 +151,27 @@ impl<'s> Run<'s> {
                 _ => u32::MAX,
             };
             self.poll(index, polls)?;
+            let working = self.under_way.get(index);
+            if working.is_some_and(|it| matches!(it.what, What::Work(_))) && dice.u8(0..4) == 0 {
+                self.goes_on_meanwhile(dice)?;
+            }
             if !self.under_way.is_empty() && self.scene.has(Fault::Deaths) && dice.u8(0..100) < 6 {
                 let index = dice.usize(0..self.under_way.len());
                 self.kill(index);
             }
         }
         self.pass_time(dice);
+        Ok(())
+    }
+
+    /// While a worker has something in hand, a platform goes on with an edit, and is told that it is done.
+    fn goes_on_meanwhile(&mut self, dice: &mut Rng) -> anyhow::Result<()> {
+        let before = self.under_way.len();
+        let index = dice.usize(0..self.scene.people.len());
+        self.patches(index, dice)?;
+        if self.under_way.len() > before {
+            self.poll(before, u32::MAX)?;
+        }
         Ok(())
     }
 
