@@ -69,14 +69,16 @@ pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
     Err(scoreboard.args(arguments).exec()).context("can't run the scoreboard")
 }
 
-/// How many seeds every change has to pass. What compiling in that profile takes leaves room for no more than some minutes.
-const SEEDS: &str = "100";
+/// How many seeds every change has to pass, and at which awaits functions die in it: what two cores do in a few minutes.
+const SEEDS: &str = "--seeds 1000";
+const AWAITS: &str = "awaits --every 10";
 
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     run(cargo("test --locked --workspace --exclude end-to-end").args(arguments))?;
-    run(simulation().args(["--seeds", SEEDS]))?;
-    run(simulation().arg("bugs"))?;
+    for what in [SEEDS, AWAITS, "bugs"] {
+        run(simulation().args(what.split(' ')))?;
+    }
     // By the target's name: of that package alone, cargo would build everything once more, with fewer features.
     run(cargo("test --locked --workspace --test deployed").args(arguments))
 }

@@ -314,14 +314,21 @@ pub(crate) fn of(history: &History, contact: usize) -> impl Iterator<Item = &Ent
 /// conflict log.
 fn values(index: usize, last: &Last, history: &History) -> anyhow::Result<()> {
     let mut there = BTreeSet::new();
+    let mut alive = BTreeSet::new();
     for document in &last.contacts {
         there.extend(seen(document, None));
+        alive.extend(history.whose(document));
     }
     for (contact, known) in history.contacts.iter().enumerate() {
         if known.mailbox != index {
             continue;
         }
         let entries: Vec<&Entry> = of(history, contact).collect();
+        let settled = |entry: &&Entry| matches!(entry.deed, Deed::Settle) && entry.told != Told::Refused;
+        if !alive.contains(&contact) && entries.iter().any(|entry| settled(entry)) {
+            // Somebody has decided that the side was right that had deleted it: that is a delete, of all that there is.
+            continue;
+        }
         for entry in &entries {
             let wrote = match &entry.deed {
                 Deed::Create(wrote) | Deed::Edit { wrote, .. } if entry.told == Told::Done => wrote,

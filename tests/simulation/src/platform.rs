@@ -318,9 +318,9 @@ impl Run<'_> {
 
     /// A call was answered.
     pub(crate) fn answered(&mut self, call: Call, status: u16, answer: &Value) -> anyhow::Result<()> {
-        // Where the SDK has repeated a write that was carried out, the API finds its own work there and refuses the
-        // request: who is refused can't be sure then.
-        let sure = !self.scene.has(Fault::Database);
+        // Where the SDK has repeated a write that was carried out, the API finds its own work there. It knows it again,
+        // unless a worker has gone on with it meanwhile: who is refused can't be sure then.
+        let sure = !(self.scene.has(Fault::Database) && self.scene.has(Fault::Interleaved));
         let told = |status: u64| match status {
             200..300 => Told::Done,
             400..500 if sure => Told::Refused,
