@@ -133,16 +133,26 @@ impl<T: Transport> Session<'_, T> {
     /// Brings the folders up to date from which something is to be changed: what was changed there is merged before it
     /// could be written over. Graph promises nowhere that it honours `If-Match` on contacts (facts 2.4).
     async fn look_first(&mut self, view: &[Contact]) -> Result<Looked, Trouble> {
-        let folders: BTreeSet<FolderId> = view.iter().filter_map(|it| self.needs_look(it)).collect();
-        let mut looked = Looked::Nowhere;
-        for folder in folders {
-            if self.round(&folder).await? == Progress::Cut {
+        let mut folders: BTreeSet<FolderId> = view.iter().filter_map(|it| self.needs_look(it)).collect();
+        let looked = if folders.is_empty() {
+            Looked::Nowhere
+        } else {
+            Looked::At
+        };
+        // A round that another run had begun shows what was there then: one of our own follows it.
+        for _ in 0..2 {
+            for folder in &folders {
+                if self.round(folder).await? == Progress::Cut {
+                    return Ok(Looked::Cut);
+                }
+            }
+            if self.finish_rounds().await? == Progress::Cut {
                 return Ok(Looked::Cut);
             }
-            looked = Looked::At;
-        }
-        if self.finish_rounds().await? == Progress::Cut {
-            return Ok(Looked::Cut);
+            folders.retain(|folder| !self.looked_at.contains_key(folder));
+            if folders.is_empty() {
+                break;
+            }
         }
         Ok(looked)
     }

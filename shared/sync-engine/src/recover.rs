@@ -11,6 +11,7 @@ use graph_client::{ErrorKind, GraphError, StampSearch, Transport};
 use jiff::SignedDuration;
 use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId};
+use sync_core::members::differing;
 use sync_core::rebase::FOLDER;
 use sync_core::record::Wish;
 use sync_core::sighting::Source;
@@ -199,6 +200,17 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
             match shown.document.get(name) {
                 Some(value) => drop(base.insert(name.clone(), value.clone())),
                 None => drop(base.remove(name)),
+            }
+        }
+        if contact.outlook.is_some() && edit.wish == Wish::Save {
+            // It is being moved. What differs beside was changed in the item that it leaves, after it had been sent.
+            for name in differing(&base, &shown.document) {
+                let at = contact.modified_at.unwrap_or(edit.edited_at);
+                edit.members.entry(name.clone()).or_insert(at);
+                match shown.document.get(&name) {
+                    Some(value) => drop(base.insert(name, value.clone())),
+                    None => drop(base.remove(&name)),
+                }
             }
         }
         edit.base = Some(base);

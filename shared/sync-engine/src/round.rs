@@ -39,6 +39,8 @@ struct Standing {
     link: Option<String>,
     page: u32,
     started_at: Timestamp,
+    /// Another run has begun it.
+    is_resumed: bool,
 }
 
 /// A round that has come to its end, but for those that it says, or leads to believe, to be gone.
@@ -166,6 +168,7 @@ impl<T: Transport> Session<'_, T> {
             link: None,
             page: 0,
             started_at,
+            is_resumed: false,
         };
         Some(match &self.folders.get(id)?.cursor {
             // Without a delta link: never begun, or listed last time. Delta may be to be had by now.
@@ -190,6 +193,7 @@ impl<T: Transport> Session<'_, T> {
                 link: Some(link.clone()),
                 page: *page,
                 started_at: *started_at,
+                is_resumed: true,
             },
             Cursor::Settled {
                 link: Some(link),
@@ -202,6 +206,7 @@ impl<T: Transport> Session<'_, T> {
                 link: Some(link.clone()),
                 page: 0,
                 started_at,
+                is_resumed: false,
             },
         })
     }
@@ -263,6 +268,7 @@ impl<T: Transport> Session<'_, T> {
             link: None,
             page: 0,
             started_at: now,
+            is_resumed: false,
         })
     }
 
@@ -371,7 +377,9 @@ impl<T: Transport> Session<'_, T> {
                 .clear_seen(&self.mailbox.id, &id, standing.generation)
                 .await?;
         }
-        self.looked_at.insert(id, self.now());
+        if !standing.is_resumed {
+            self.looked_at.insert(id, self.now());
+        }
         self.report.rounds += 1;
         Ok(())
     }

@@ -51,6 +51,8 @@ struct Shared<'c> {
     next: AtomicU64,
     stop: AtomicBool,
     found: Mutex<Found>,
+    /// Who waits is told of a failure at once.
+    tells: bool,
 }
 
 /// How often somebody who waits is told how far it is.
@@ -98,6 +100,7 @@ impl Crowd<'_> {
             next: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             found: Mutex::default(),
+            tells: tell_every != Duration::MAX,
         };
         // A panic is told with its seed.
         std::panic::set_hook(Box::new(|_| {}));
@@ -129,6 +132,7 @@ impl Shared<'_> {
     }
 
     #[expect(clippy::disallowed_methods, reason = "how long it takes is what it tells")]
+    #[expect(clippy::print_stdout, reason = "it is a tool")]
     fn make(&self, trial: Trial) {
         let Trial { seed, cuts } = &trial;
         let begun = Instant::now();
@@ -149,6 +153,9 @@ impl Shared<'_> {
         }
         found.slowest = found.slowest.max((took, *seed));
         if let Some((check, what)) = failure {
+            if self.tells {
+                println!("seed {seed} has failed: {check}");
+            }
             found.failed.push(Failure { trial, check, what });
             if found.failed.len() >= self.crowd.failures {
                 self.stop.store(true, Ordering::Relaxed);

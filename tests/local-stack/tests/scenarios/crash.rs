@@ -89,7 +89,7 @@ async fn a_first_sync_survives_a_worker_that_dies_again_and_again() {
     // Each life is long enough for some pages, and ends somewhere in the middle.
     let mut deaths = 0;
     for life in 0..6 {
-        if scene.stack.work.depth().visible == 0 || work_for(&scene, 14 + life).await {
+        if scene.stack.work.depth().visible == 0 || work_for(&scene, 30 + life).await {
             break;
         }
         deaths += 1;
@@ -112,7 +112,7 @@ async fn a_first_sync_survives_a_worker_that_dies_again_and_again() {
 #[tokio::test]
 async fn a_round_of_edits_is_done_once_wherever_the_worker_died() {
     let mut scene = Scene::new().await;
-    let ada = scene.settled("Ada", 24, 1).await;
+    let ada = scene.settled("Ada", 60, 1).await;
     let target = scene.folder_id(&ada, "Contacts/Suppliers");
     let mut steps = 1;
     let mut ended = false;
