@@ -2,7 +2,7 @@
 //!
 //! Knows how programs are built for the engine with the pinned compiler (a sanitizer would need a nightly, and what is
 //! fuzzed has no unsafe code): our crates tell it where they have been, and what they depend on is built as ever. So the
-//! AWS SDK is not compiled once more, which would take minutes. Must not know the targets.
+//! AWS SDK is not compiled for the engine, which takes many minutes. Must not know the targets.
 
 use std::fs;
 use std::io::Write;
