@@ -1,8 +1,8 @@
 //! `cargo xtask fuzz`: the targets of `tests/fuzz` under libFuzzer, for some seconds each.
 //!
 //! Knows how programs are built for the engine with the pinned compiler (a sanitizer would need a nightly, and what is
-//! fuzzed has no unsafe code): our crates tell it where they have been, and what they depend on is built as ever. So the
-//! AWS SDK is not compiled for the engine, which takes many minutes. Must not know the targets.
+//! fuzzed has no unsafe code): our crates tell it where they have been, and what they depend on is what the tests
+//! link. So the AWS SDK is not compiled for the engine, which takes many minutes. Must not know the targets.
 
 use std::fs;
 use std::io::Write;
@@ -68,8 +68,8 @@ fn targets(wanted: Option<&str>) -> Result<Vec<String>> {
 
 /// Builds the programs beside this one; answers where they are.
 fn build(targets: &[String]) -> Result<PathBuf> {
-    // Of the workspace, so that most of what they depend on is there already.
-    let mut build = cargo("build --locked --workspace --features fuzz/libfuzzer");
+    // Of the workspace, and with a test, so that what they depend on is what the tests link.
+    let mut build = cargo("build --locked --workspace --features fuzz/libfuzzer --test replay");
     for target in targets {
         build.args(["--bin", target]);
     }

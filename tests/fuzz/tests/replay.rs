@@ -6,6 +6,9 @@ use std::panic::catch_unwind;
 use std::path::Path;
 
 use fuzz::TARGETS;
+// Built beside the engine's programs, this one needs what they report to.
+#[cfg(feature = "libfuzzer")]
+use libfuzzer_sys as _;
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus");
 
