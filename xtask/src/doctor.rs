@@ -52,6 +52,11 @@ pub(crate) fn run() -> Result<()> {
     )?;
     show(&Tool::Lint.programs().join("cfn-lint"), &["--version"], ours)?;
     show(&Tool::Lint.programs().join("checkov"), &["--version"], ours)?;
+    show(
+        &Tool::Schemathesis.programs().join("schemathesis"),
+        &["--version"],
+        ours,
+    )?;
     show(&lint::cargo_deny(), &["--version"], ours)?;
     Ok(())
 }

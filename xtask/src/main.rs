@@ -5,6 +5,7 @@
 mod commands;
 mod deploy_local;
 mod doctor;
+mod fuzz;
 mod lint;
 mod tidy;
 
@@ -33,6 +34,8 @@ enum Verb {
     Simulate(Passed),
     /// Run all tests, those of the deployed bundle included.
     Test(Passed),
+    /// Fuzz everything that reads what others send, for some seconds. Needs a C++ compiler.
+    Fuzz(fuzz::Arguments),
     /// Play fixed fault scripts against this bundle and against the usual way, and write the table. Needs Python 3.11.
     #[command(disable_help_flag = true)]
     Scoreboard(Passed),
@@ -67,6 +70,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Simulate(passed) => commands::become_simulation(&passed.arguments),
         Verb::DeployLocal(arguments) => deploy_local::run(&arguments),
         Verb::Test(passed) => commands::test(&passed.arguments),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Scoreboard(passed) => commands::become_scoreboard(&passed.arguments),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),

@@ -26,7 +26,7 @@ const LONGEST_EXTERNAL_ID: usize = 256;
 
 /// A contact as it is to be.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NewContact)]
 pub(crate) struct AskedForm {
     /// The id of the folder that it is to lie in: one of the mailbox's synced folders. Absent: the default folder, or

@@ -47,7 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
 
 /// Contacts to be created or replaced.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = Bulk)]
 struct BulkForm {
     /// The contacts, each once.
@@ -58,7 +58,7 @@ struct BulkForm {
 /// A contact to be created or replaced: by `id` the one that has it; by `externalId` the one that has it, or a new
 /// one; without either a new one.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = BulkItem)]
 struct BulkItemForm {
     /// The contact's id here.

@@ -12,6 +12,7 @@ use sync_core::sighting::Document;
 
 use crate::bulk::MOST_ITEMS;
 use crate::edit::shown;
+use crate::failure::Failure;
 use crate::problem::{FieldError, Kind, Problem};
 use crate::read::{bytes, json, media_type, object, pointer, unsupported};
 
@@ -36,6 +37,15 @@ impl Form {
             Self::Json => JSON,
             Self::VCard => VCARD,
             Self::JsContact => JSCONTACT,
+        }
+    }
+
+    /// How the name of a file in this form ends.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::VCard => "vcf",
+            Self::JsContact => "jscontact.json",
         }
     }
 
@@ -94,6 +104,21 @@ pub(crate) fn vcard(contact: &Contact) -> String {
 /// A contact as a `JSContact` card.
 pub(crate) fn jscontact(contact: &Contact) -> Value {
     jscontact::write(&shown(contact), contact.id.as_str())
+}
+
+/// Contacts as a body of cards; in our own form there are none.
+pub(crate) fn cards<'a>(
+    contacts: impl IntoIterator<Item = &'a Contact>,
+    form: Form,
+) -> Result<Vec<u8>, Failure> {
+    let contacts = contacts.into_iter();
+    match form {
+        Form::Json => Ok(Vec::new()),
+        Form::VCard => Ok(contacts.map(vcard).collect::<String>().into_bytes()),
+        Form::JsContact => {
+            serde_json::to_vec(&contacts.map(jscontact).collect::<Vec<_>>()).map_err(Failure::internal)
+        }
+    }
 }
 
 /// What is to be created.

@@ -94,7 +94,7 @@ async fn read(
 
 /// Whose values to take.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = Settlement)]
 struct SettlementForm {
     /// Whose.

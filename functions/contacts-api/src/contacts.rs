@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::cards::{Form, jscontact, vcard};
+use crate::cards::{Form, cards, jscontact, vcard};
 use crate::contact_forms::{ContactForm, ItemForm, SyncState};
 use crate::failure::Failure;
 use crate::forms::{LARGEST_ANSWER, PageForm};
@@ -55,41 +55,54 @@ async fn list(
     form: Form,
     uri: Uri,
 ) -> Result<impl IntoResponse, Failure> {
-    let mut limit = usize::from(query.limit);
-    let (next, body) = loop {
-        let page = page(&api, &mailbox, &query, limit).await?;
-        // Only an empty list is worth the second read that tells whether there is such a mailbox at all.
-        if page.items.is_empty() && query.cursor.is_none() && api.store.mailbox(&mailbox).await?.is_none() {
-            return Err(Kind::MailboxNotFound.into());
-        }
-        let next = page.next.as_ref().filter(|_| form != Form::Json);
-        let next = next.map(|cursor| link(&uri, cursor));
-        let body = listed(page, form)?;
-        if body.len() <= LARGEST_ANSWER || limit == 1 {
-            break (next, body);
-        }
-        limit = limit.div_ceil(2);
-    };
+    let (next, body) = paged(&api, &mailbox, &query, |page| listed(page, form)).await?;
+    // In our own form, the page says itself what is next.
+    let next = next.filter(|_| form != Form::Json);
+    let next = next.map(|cursor| (header::LINK, link(&uri, &cursor)));
     let head = [
         (header::CONTENT_TYPE, form.media_type()),
         (header::VARY, "accept"),
     ];
-    Ok((head, AppendHeaders(next.map(|next| (header::LINK, next))), body))
+    Ok((head, AppendHeaders(next), body))
+}
+
+/// The cursor of the next page, and a body that an answer has room for: a page that is too long is read again at half its
+/// length.
+pub(crate) async fn paged(
+    api: &Api,
+    mailbox: &MailboxId,
+    query: &ContactsQuery,
+    body: impl Fn(Page<Contact>) -> Result<Vec<u8>, Failure>,
+) -> Result<(Option<String>, Vec<u8>), Failure> {
+    let mut limit = usize::from(query.limit);
+    loop {
+        let page = page(api, mailbox, query, limit).await?;
+        // Only an empty list is worth the second read that tells whether there is such a mailbox at all.
+        if page.items.is_empty() && query.cursor.is_none() && api.store.mailbox(mailbox).await?.is_none() {
+            return Err(Kind::MailboxNotFound.into());
+        }
+        let next = page.next.clone();
+        let body = body(page)?;
+        if body.len() <= LARGEST_ANSWER || limit == 1 {
+            return Ok((next, body));
+        }
+        limit = limit.div_ceil(2);
+    }
 }
 
 /// A page as a body in this form.
 fn listed(page: Page<Contact>, form: Form) -> Result<Vec<u8>, Failure> {
-    let living = || page.items.iter().filter(|contact| contact.deleted_at.is_none());
-    match form {
-        Form::Json => serde_json::to_vec(&PageForm::<ItemForm>::from(page)),
-        Form::VCard => Ok(living().map(vcard).collect::<String>().into_bytes()),
-        Form::JsContact => serde_json::to_vec(&living().map(jscontact).collect::<Vec<_>>()),
+    if form != Form::Json {
+        return cards(
+            page.items.iter().filter(|contact| contact.deleted_at.is_none()),
+            form,
+        );
     }
-    .map_err(Failure::internal)
+    serde_json::to_vec(&PageForm::<ItemForm>::from(page)).map_err(Failure::internal)
 }
 
 /// Where the next page is: the same question with another cursor.
-fn link(uri: &Uri, cursor: &str) -> String {
+pub(crate) fn link(uri: &Uri, cursor: &str) -> String {
     let cursor = format!("cursor={cursor}");
     let pairs = uri.query().unwrap_or_default().split('&');
     let pairs = pairs.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));

@@ -188,6 +188,7 @@ async fn create(
 
 /// Which contact it is.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Link)]
 struct LinkForm {
     /// The id of a contact that Outlook has: one of the candidates, or any other.

@@ -6,7 +6,7 @@
 //! the outbox.
 //!
 //! Drill down: [`router`] -> `edge` (what every request goes through) -> the resources: `mailboxes`, `policy`, `plan`;
-//! `contacts`, `contact_writes`, `photos`, `bulk`, `held`, `guarded`, `feed`; `conflicts`; `service` -> `read`, `paths`, `queries`,
+//! `contacts`, `contact_writes`, `photos`, `bulk`, `export`, `held`, `guarded`, `feed`; `conflicts`; `service` -> `read`, `paths`, `queries`,
 //! `precondition`, `cards`, `enrolment`, `asked`, `valid` (what comes in), `phase`, `edit`, `photo_edit`, `link`, `settle` (what becomes
 //! of it, purely), `write` (how it is written), `*_forms`, `problem`, `failure` (what goes out).
 
@@ -21,6 +21,7 @@ mod contacts;
 mod edge;
 mod edit;
 mod enrolment;
+mod export;
 mod failure;
 mod feed;
 mod folder_forms;
@@ -106,6 +107,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .merge(contacts::routes())
         .merge(contact_writes::routes())
         .merge(bulk::routes())
+        .merge(export::routes())
         .merge(photos::routes())
         .merge(held::routes())
         .merge(guarded::routes())

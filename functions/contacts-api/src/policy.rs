@@ -78,7 +78,7 @@ impl From<DeletionPolicy> for DeletionPolicyName {
 
 /// What of a mailbox can be changed.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = MailboxPatch)]
 struct PatchForm {
     /// Null: as the deployment says.

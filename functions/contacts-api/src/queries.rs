@@ -101,6 +101,21 @@ pub(crate) struct ContactsQuery {
     pub(crate) sync: Option<Unsettled>,
 }
 
+/// All contacts.
+impl From<PageQuery> for ContactsQuery {
+    fn from(PageQuery { limit, cursor }: PageQuery) -> Self {
+        Self {
+            limit,
+            cursor,
+            folder: None,
+            changed_since: None,
+            email: None,
+            external_id: None,
+            sync: None,
+        }
+    }
+}
+
 /// In what way a contact differs from what Outlook has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "camelCase")]

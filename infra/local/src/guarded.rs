@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -83,6 +83,12 @@ impl Guarded {
             self.check()?;
             Ok(look())
         })
+    }
+
+    /// Waits for the program's own end; one that takes longer is ended.
+    pub(crate) fn until_ended(mut self, limit: Duration) -> Result<ExitStatus> {
+        let what = format!("{} has ended (its log: {})", self.name, self.log.display());
+        wait_for(&what, limit, || Ok(self.child.try_wait()?))
     }
 
     /// Fails if the program has ended, with what it said last.

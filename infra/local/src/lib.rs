@@ -11,6 +11,7 @@ pub mod aws;
 mod bundle;
 mod emulator;
 mod guarded;
+pub mod schemathesis;
 mod simulator;
 mod stack;
 pub mod steps;

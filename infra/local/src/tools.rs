@@ -22,17 +22,20 @@ pub enum Tool {
     Ministack,
     /// `cfn-lint` and `checkov`.
     Lint,
+    /// `schemathesis`.
+    Schemathesis,
     /// What the usual way of the scoreboard is written with.
     Usual,
 }
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Sam,
         Self::CargoLambda,
         Self::Ministack,
         Self::Lint,
+        Self::Schemathesis,
         Self::Usual,
     ];
 
@@ -42,6 +45,7 @@ impl Tool {
             Self::CargoLambda => "cargo-lambda",
             Self::Ministack => "ministack",
             Self::Lint => "lint",
+            Self::Schemathesis => "schemathesis",
             Self::Usual => "usual",
         }
     }

@@ -28,7 +28,7 @@
 //!
 //! - **Nothing is lost from here and back**: whatever the standard properties cannot say exactly is told beside them
 //!   by the last line of the table. It is believed only while they still say what they said: an edit by another
-//!   program wins.
+//!   program wins. So is what would make a card too large to be read again (in `JSContact` as a text that holds JSON).
 //! - **What was read of others is kept** by whole properties (`JSContact`: also by the entries of a map) that no member
 //!   can hold, such as a fax or a second mobile phone. Of what a member does hold, labels and further types are dropped.
 //! - Absent, null, `""`, `[]` and `{}` are one and the same, and a line end is a line feed.

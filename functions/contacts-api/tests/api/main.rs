@@ -13,6 +13,7 @@ mod contacts;
 mod creating;
 mod description;
 mod editing;
+mod exporting;
 mod following;
 mod held;
 mod invalid;

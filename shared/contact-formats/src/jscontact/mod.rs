@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::members::JSCONTACT;
 use crate::{Document, carried};
 
 /// Values in a card, at most, those inside of others included.
@@ -63,12 +64,38 @@ pub enum Fault {
 
 /// A contact as a card. `uid` becomes its `uid`.
 pub fn write(document: &Document, uid: &str) -> Value {
-    let mut plain = write::card(document, uid);
-    let carried = carried::beside(document, &plain_document(&plain));
-    if !carried.is_empty() {
-        plain.insert(MEMBERS.to_owned(), carried.into());
+    let card = with_carried(write::card(document, uid), document, Value::Object);
+    if is_small(&card) {
+        return card;
     }
-    plain.into()
+    with_carried(slim(document, uid), document, |carried| {
+        Value::Object(carried).to_string().into()
+    })
+}
+
+/// A card that is never too large: beside it, what makes the whole one too deep or too long is told as one text. Without
+/// what kept properties say, or else without anything.
+fn slim(document: &Document, uid: &str) -> Document {
+    let members = document.iter().filter(|(name, _)| *name != JSCONTACT);
+    let members = members
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let mut card = write::card(&members, uid);
+    card.insert(MEMBERS.to_owned(), Value::Null); // the place of the text
+    if is_small(&Value::Object(card)) {
+        write::card(&members, uid)
+    } else {
+        write::card(&Document::new(), uid)
+    }
+}
+
+/// The card with what it cannot say by itself, in this form.
+fn with_carried(mut card: Document, document: &Document, form: impl Fn(Document) -> Value) -> Value {
+    let carried = carried::beside(document, &plain_document(&card));
+    if !carried.is_empty() {
+        card.insert(MEMBERS.to_owned(), form(carried));
+    }
+    card.into()
 }
 
 /// The contact of a card. All problems at once, or none.
@@ -91,8 +118,10 @@ pub fn read(card: &Value) -> Result<Document, Vec<Problem>> {
     if !reading.problems.is_empty() {
         return Err(reading.problems);
     }
+    let is_text = card.get(MEMBERS).is_some_and(Value::is_string);
+    let write = if is_text { slim } else { write::card };
     Ok(carried::believed(reading.document, reading.carried, |document| {
-        plain_document(&write::card(document, ""))
+        plain_document(&write(document, ""))
     }))
 }
 

@@ -57,7 +57,11 @@ impl Reading {
             "kind" if value == "individual" => {}
             MEMBERS => match value {
                 Value::Object(members) => self.carried.clone_from(members),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Value::String(text) => match serde_json::from_str(text) {
+                    Ok(members) => self.carried = members,
+                    Err(_) => self.problem(pointer("", name), Fault::NotAnObject),
+                },
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
                     self.problem(pointer("", name), Fault::NotAnObject);
                 }
             },

@@ -2,6 +2,8 @@
 //!
 //! Must not care whether a member comes back as it was: that is seen afterwards.
 
+use std::fmt::Write as _;
+
 use calcard::common::IanaParse;
 use calcard::vcard::{
     VCardEntry, VCardParameter, VCardParameterName, VCardParameterValue, VCardProperty, VCardType,
@@ -10,7 +12,7 @@ use calcard::vcard::{
 use serde_json::Value;
 
 use super::read::is_sound;
-use super::{MEMBERS, lines};
+use super::{MAX_PROPERTIES, MEMBERS, lines};
 use crate::Document;
 use crate::birthday::Date;
 use crate::members::{VCARD, address, elements, text, texts};
@@ -42,6 +44,7 @@ const OWN: [&str; 8] = ["BEGIN", "END", "VERSION", "UID", "PRODID", "REV", "FN",
 pub(super) fn card(document: &Document, uid: &str, carried: &Document) -> String {
     let mut out = Out::default();
     out.texts("PRODID", Vec::new(), ["-//outlook-contact-sync//EN"]);
+    out.room += usize::from(!uid.is_empty());
     let text_uid = (!is_uri(uid)).then(|| value_type(VCardValueType::Text));
     out.texts("UID", text_uid.into_iter().collect(), [uid]);
     names(&mut out, document);
@@ -55,13 +58,13 @@ pub(super) fn card(document: &Document, uid: &str, carried: &Document) -> String
         out.texts("BDAY", Vec::new(), [date.as_str()]);
     }
     for line in texts(document, VCARD).filter(|line| can_be_kept(line)) {
-        lines::fold(&mut out.lines, &line);
+        out.line(&line);
     }
     if !carried.is_empty() {
-        let json = Value::Object(carried.clone()).to_string();
-        out.texts(MEMBERS, Vec::new(), [json.as_str()]);
+        out.room += 1;
+        out.texts(MEMBERS, Vec::new(), [json(carried).as_str()]);
     }
-    format!("BEGIN:VCARD\r\nVERSION:4.0\r\n{}END:VCARD\r\n", out.lines)
+    format!("BEGIN:VCARD\r\nVERSION:4.0\r\n{}END:VCARD\r\n", out.text)
 }
 
 fn names(out: &mut Out, document: &Document) {
@@ -141,6 +144,19 @@ fn people(out: &mut Out, document: &Document) {
     }
 }
 
+/// As JSON without control characters: a card has no place for those that JSON leaves as they are (DEL and C1).
+fn json(carried: &Document) -> String {
+    let mut json = String::new();
+    for each in Value::Object(carried.clone()).to_string().chars() {
+        if each.is_control() {
+            let _ = write!(json, "\\u{:04x}", u32::from(each)); // a String takes everything
+        } else {
+            json.push(each);
+        }
+    }
+    json
+}
+
 fn of_type(kind: VCardType) -> VCardParameter {
     VCardParameter::new(VCardParameterName::Type, VCardParameterValue::Type(kind))
 }
@@ -164,10 +180,21 @@ fn said(text: &str) -> String {
         .collect()
 }
 
-/// The lines of a card.
-#[derive(Default)]
+/// The lines of a card, as many as are read again: what finds no place is carried.
 struct Out {
-    lines: String,
+    text: String,
+    /// How many lines there may still be. One is kept for what is carried, and one for the `UID`: a card without one shall
+    /// say the same.
+    room: usize,
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            room: MAX_PROPERTIES - 2,
+        }
+    }
 }
 
 impl Out {
@@ -193,7 +220,14 @@ impl Out {
             values: values.iter().cloned().map(VCardValue::Text).collect(),
         };
         if let Some(line) = lines::line(&property) {
-            lines::fold(&mut self.lines, &line);
+            self.line(&line);
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        if let Some(room) = self.room.checked_sub(1) {
+            self.room = room;
+            lines::fold(&mut self.text, line);
         }
     }
 }

@@ -130,3 +130,50 @@ fn what_outlook_derives_is_in_no_format() {
     assert_eq!(only(&vcard::write(&seen, "con_1")), expected);
     assert_eq!(jscontact::read(&jscontact::write(&seen, "con_1")), Ok(expected));
 }
+
+#[test]
+fn a_card_that_was_written_is_never_too_large_to_be_read() {
+    let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+    let wide = json!(vec![0; 30_000]);
+    let lines: Vec<String> = (0..2_000).map(|number| format!("X-A:{number}")).collect();
+    let emails: Vec<Value> = (0..9_000)
+        .map(|number| json!({ "address": format!("{number}@x.org") }))
+        .collect();
+    for (what, contact) in [
+        ("a deep member", json!({ "displayName": "Ada", "x": deep })),
+        ("a wide member", json!({ "displayName": "Ada", "x": wide })),
+        ("many kept lines", json!({ "displayName": "Ada", "vCard": lines })),
+        (
+            "deep kept properties",
+            json!({ "displayName": "Ada", "jsContact": { "x": deep } }),
+        ),
+        (
+            "wide kept properties",
+            json!({ "displayName": "Ada", "jsContact": { "x": wide } }),
+        ),
+        (
+            "many addresses",
+            json!({ "displayName": "Ada", "emailAddresses": emails }),
+        ),
+    ] {
+        let contact = document(contact);
+        assert!(only(&vcard::write(&contact, "con_1")) == contact, "{what}");
+        let card = jscontact::write(&contact, "con_1");
+        assert!(jscontact::read(&card).as_ref() == Ok(&contact), "{what}");
+        assert!(
+            what == "many addresses" || card["name"]["full"] == "Ada",
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn control_characters_go_through_both() {
+    let all: String = (0..=0x9f)
+        .filter_map(char::from_u32)
+        .filter(|each| *each != '\r')
+        .collect();
+    let contact = document(json!({ "personalNotes": all, "displayName": "A\u{7f}B", "x": [all] }));
+    assert_eq!(only(&vcard::write(&contact, "con_1")), contact);
+    assert_eq!(jscontact::read(&jscontact::write(&contact, "con_1")), Ok(contact));
+}

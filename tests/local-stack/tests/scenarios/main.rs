@@ -9,6 +9,7 @@ mod delta_links;
 mod doubts;
 mod edits;
 mod errors;
+mod exports;
 mod faults;
 mod first_sync;
 mod folders;

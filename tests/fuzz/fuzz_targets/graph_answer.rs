@@ -1,0 +1,4 @@
+//! `fuzz::graph_answer` under libFuzzer. Must not check anything by itself.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::graph_answer::run(data));
