@@ -103,7 +103,7 @@ pub fn save(
             part.extend(current.get(&name).map(|value| (name.clone(), value.clone())));
         }
     }
-    let is_doomed = current.edit.is_some_and(|edit| edit.wish == Wish::Delete);
+    let is_doomed = current.edit.is_some_and(|edit| edit.wish.is_farewell());
     let is_moved = folder != current.folder;
     if !is_doomed && !is_moved && document == *current.document && extras == *current.extras {
         return None;
@@ -134,7 +134,7 @@ pub fn save(
 pub fn delete(current: Current<'_>, at: Timestamp, urgency: Urgency) -> Option<Edited> {
     if current
         .edit
-        .is_some_and(|edit| edit.wish == Wish::Delete && edit.hold.is_none())
+        .is_some_and(|edit| edit.wish.is_farewell() && edit.hold.is_none())
     {
         return None;
     }
@@ -143,6 +143,27 @@ pub fn delete(current: Current<'_>, at: Timestamp, urgency: Urgency) -> Option<E
         extras: current.extras.clone(),
         folder: current.folder.clone(),
         edit: Some(next(current, Wish::Delete, at, urgency)),
+    })
+}
+
+/// A contact is to be forgotten, whatever it has waited for: nothing is left of its members, here and in what is kept of
+/// Outlook's. Where it lies in Outlook stays known until it is gone from there. `None`: Outlook does not have it, or has
+/// been told before.
+pub fn erase(current: Current<'_>, is_in_outlook: bool, at: Timestamp) -> Option<Edited> {
+    let is_told = |edit: &Edit| edit.wish == Wish::Erase && edit.hold.is_none();
+    if current.edit.is_some_and(is_told) || (current.edit.is_none() && !is_in_outlook) {
+        return None;
+    }
+    let edit = next(current, Wish::Erase, at, Urgency::Now);
+    Some(Edited {
+        document: Document::new(),
+        extras: Document::new(),
+        folder: current.folder.clone(),
+        edit: Some(Edit {
+            base: edit.base.map(|_| Document::new()),
+            members: std::collections::BTreeMap::new(),
+            ..edit
+        }),
     })
 }
 
@@ -171,7 +192,7 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
             (Wish::Save, Some(Hold::Review { candidates })) => Some(Hold::Review {
                 candidates: candidates.clone(),
             }),
-            (Wish::Save | Wish::Delete, _) => None,
+            (Wish::Save | Wish::Delete | Wish::Erase, _) => None,
         },
         ..edit.clone()
     }
