@@ -15,6 +15,7 @@ mod description;
 mod editing;
 mod following;
 mod held;
+mod history;
 mod invalid;
 mod lambda;
 mod mailboxes;
