@@ -135,7 +135,7 @@ struct MomentAsked {
     /// True: contacts that were not there at that moment are deleted. They are let be by default.
     #[schema(default = false)]
     delete_newer: bool,
-    /// What has changed later than this stays as it is: `until` of the plan. Absent: now.
+    /// What has changed at this moment or later stays as it is: `until` of the plan. Absent: now.
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     until: Option<Timestamp>,
     /// `next` of the answer before; absent for the first request. `at`, `deleteNewer` and `until` stay the same.
@@ -152,7 +152,7 @@ struct RestorationForm {
     plan: bool,
     /// As of when.
     at: Timestamp,
-    /// What has changed later is let be. Send it with the requests that follow.
+    /// What has changed then or later is let be. Send it with the requests that follow.
     until: Timestamp,
     /// The contacts that are not as they were.
     items: Vec<RestoredForm>,
@@ -308,10 +308,10 @@ async fn restore_all(
     let is_over = page
         .items
         .last()
-        .is_some_and(|last| last.changed_at > asked.until);
+        .is_some_and(|last| last.changed_at >= asked.until);
     let changed = page.items.into_iter();
-    // At that very moment it was so already.
-    let changed = changed.filter(|it| it.changed_at > asked.at && it.changed_at <= asked.until);
+    // At that very moment it was so already. What this restore itself has changed is as late as `until`, or later.
+    let changed = changed.filter(|it| it.changed_at > asked.at && it.changed_at < asked.until);
     let on = Occasion {
         now: api.ambient.now(),
         urgency: Urgency::Backfill,
@@ -425,7 +425,7 @@ impl Work<'_> {
         carry_out(self.api, self.mailbox, &id, known, &cause, |present| {
             let present = present.ok_or(Kind::ContactNotFound)?;
             // Somebody has changed it at this moment: that is his, as what came after the plan is.
-            if present.changed_at > until {
+            if present.changed_at >= until {
                 return Ok(Decision::Keep);
             }
             match toward(present) {

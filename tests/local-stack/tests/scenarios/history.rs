@@ -140,7 +140,7 @@ async fn a_contact_is_explained_by_who_has_changed_what_when_and_why() {
         "changed by sync merged companyName",
         "changed by platform edited department",
         "changed by platform edited jobTitle",
-        "changed by outlook seen jobTitle,surname",
+        "changed by outlook seen displayName,fileAs,jobTitle,surname",
         "created by outlook seen",
     ];
     let merged: Vec<_> = story.iter().map(String::as_str).collect();
@@ -180,19 +180,18 @@ async fn a_wrong_mass_edit_is_undone_as_of_a_time_and_what_came_after_the_plan_s
         scene.erase(&ada, id).await;
     }
     scene.minutes(3).await;
-    let outlook_id = |id: &String| before_item(&scene, &ada, id);
     for id in &ids[120..125] {
-        let item = outlook_id(id).await;
+        let item = item_of(&scene, &ada, id).await;
         scene.delete(&ada, &item);
     }
     for id in &ids[125..130] {
-        let item = outlook_id(id).await;
+        let item = item_of(&scene, &ada, id).await;
         scene.edit(&ada, &item, json!({ "jobTitle": "Wrong" }));
     }
     let mut moved = 0;
     for id in &ids[130..] {
         if before[id].0 != suppliers {
-            let item = outlook_id(id).await;
+            let item = item_of(&scene, &ada, id).await;
             scene.move_to(&ada, &item, Some(&suppliers));
             moved += 1;
         }
@@ -266,13 +265,10 @@ async fn a_wrong_mass_edit_is_undone_as_of_a_time_and_what_came_after_the_plan_s
     assert_eq!(scene.in_outlook(&ada, "displayName").len(), 150);
     scene.assert_at_rest(&ada).await;
     let story = scene.story(&ada, &ids[0]).await;
-    assert_eq!(
-        story[0].split(" displayName").next(),
-        story[0].split(' ').next().map(|_| "changed by platform restored")
-    );
+    assert!(story[0].starts_with("changed by platform restored "), "{story:?}");
 }
 
-async fn before_item(scene: &Scene, person: &Person, id: &str) -> String {
+async fn item_of(scene: &Scene, person: &Person, id: &str) -> String {
     let records = scene.records(person).await;
     let item = records[id].outlook.as_ref().unwrap();
     item.id.to_string()
