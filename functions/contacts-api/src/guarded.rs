@@ -135,9 +135,8 @@ fn released(contact: &Contact, edit: &Edit, on: Occasion) -> Contact {
 /// The contact after its delete was undone; `None` where it is in Outlook, and created anew would be there twice.
 pub(crate) fn refused(contact: &Contact, edit: &Edit, folders: &Folders, on: Occasion) -> Option<Contact> {
     match (edit.wish, &edit.hold) {
-        (Wish::Erase, _) => None,
         (Wish::Delete, _) => Some(edit::discard(contact, edit, on.now)),
-        (Wish::Save, Some(Hold::Guarded { elsewhere: true, .. })) => None,
+        (Wish::Erase, _) | (Wish::Save, Some(Hold::Guarded { elsewhere: true, .. })) => None,
         (Wish::Save, _) => Some(Contact {
             folder: folders.home_of(&contact.folder).clone(),
             ..edit::release(contact, edit, on)

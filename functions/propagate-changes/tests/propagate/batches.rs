@@ -231,7 +231,7 @@ async fn a_batch_keeps_what_was_and_what_is_forgotten_is_forgotten_first() {
         .iter()
         .map(|contact| {
             seen(contact, |it| {
-                drop(it.document.insert("jobTitle".into(), json!("Countess")))
+                drop(it.document.insert("jobTitle".into(), json!("Countess")));
             })
         })
         .collect();

@@ -10,7 +10,6 @@ use local_stack::aws::{CONTACTS_TABLE, HISTORY_TABLE, STATE_TABLE};
 use serde_json::{Value, json};
 use sync_engine::Settings;
 
-use crate::photos::jpeg;
 use crate::refused::refusal;
 use crate::scene::{Person, Scene};
 
@@ -77,50 +76,55 @@ fn zerlina() -> Value {
         "emailAddresses": [{ "address": "zq@example.com", "name": "Zerlina" }] } })
 }
 
-#[tokio::test]
-async fn an_erased_person_leaves_no_trace_on_either_side_and_others_are_told() {
-    let mut scene = Scene::with_photos().await;
-    let ada = scene.settled("Ada", 5, 1).await;
-    let id = scene.make(&ada, zerlina()).await;
+/// Somebody who has left traces wherever that can be. Gives the id.
+async fn lived(scene: &mut Scene, ada: &Person) -> String {
+    let id = scene.make(ada, zerlina()).await;
     scene.minutes(2).await;
-    let item = |scene: &Scene| scene.item_of(&ada, "Zerlina")["id"].as_str().unwrap().to_owned();
     // A life: edits on both sides, a conflict, a move, a photo, another address, and an edit that Graph refuses.
-    let at_first = item(&scene);
-    scene.edit(&ada, &at_first, json!({ "jobTitle": "Admiral-zq" }));
+    let item = scene.item_of(ada, "Zerlina")["id"].as_str().unwrap().to_owned();
+    scene.edit(ada, &item, json!({ "jobTitle": "Admiral-zq" }));
     scene
         .patch(
-            &ada,
+            ada,
             &id,
             json!({ "contact": { "jobTitle": "Admiral-zq of the fleet" } }),
         )
         .await;
     scene.minutes(2).await;
-    assert_eq!(scene.conflicts(&ada).await.len(), 1);
-    let suppliers = scene.folder_id(&ada, "Contacts/Suppliers");
-    scene.patch(&ada, &id, json!({ "folder": suppliers })).await;
+    assert_eq!(scene.conflicts(ada).await.len(), 1);
+    let suppliers = scene.folder_id(ada, "Contacts/Suppliers");
+    scene.patch(ada, &id, json!({ "folder": suppliers })).await;
     scene.minutes(2).await;
-    assert_eq!(scene.set_photo(&ada, &id, "Zerlina's face").await.0, 200);
+    assert_eq!(scene.set_photo(ada, &id, "Zerlina's face").await.0, 200);
     let both = json!([{ "address": "zq@example.com" }, { "address": "zq2@example.com" }]);
     scene
-        .patch(&ada, &id, json!({ "contact": { "emailAddresses": both } }))
+        .patch(ada, &id, json!({ "contact": { "emailAddresses": both } }))
         .await;
     scene.minutes(2).await;
-    scene.assert_arrived(&ada).await;
-    let versions = scene.versions_of(&ada, &id).await.len();
-    assert!(versions >= 4, "{versions}");
+    scene.assert_arrived(ada).await;
+    assert!(scene.versions_of(ada, &id).await.len() >= 4);
     assert!(!scene.stack.aws.objects().names().is_empty());
     let refused = Rule::new(refusal("ErrorInvalidProperty", 400)).on(Operation::UpdateContact);
     scene.world().add_fault(refused);
     scene
         .patch(
-            &ada,
+            ada,
             &id,
             json!({ "contact": { "companyName": "Quastenflosser" } }),
         )
         .await;
     scene.minutes(2).await;
-    assert_eq!(scene.waiting(&ada, "refused").await, [id.clone()]);
-    assert!(scene.traces(&ada).await.len() > 5);
+    assert_eq!(scene.waiting(ada, "refused").await, std::slice::from_ref(&id));
+    assert!(scene.traces(ada).await.len() > 5);
+    id
+}
+
+#[tokio::test]
+async fn an_erased_person_leaves_no_trace_on_either_side_and_others_are_told() {
+    let mut scene = Scene::with_photos().await;
+    let ada = scene.settled("Ada", 5, 1).await;
+    let id = lived(&mut scene, &ada).await;
+    let versions = scene.versions_of(&ada, &id).await.len() as u64;
 
     scene.stack.bus.take();
     let first = scene.forget(&ada, &id).await;
@@ -140,7 +144,7 @@ async fn an_erased_person_leaves_no_trace_on_either_side_and_others_are_told() {
         "deadLetters",
     ];
     let counts = counts.map(|name| removed[name].as_u64().unwrap());
-    assert_eq!(counts, [1, 1, 2, versions as u64 + 1, 1, 0, 0], "{first}");
+    assert_eq!(counts, [1, 1, 2, versions, 1, 0, 0], "{first}");
     assert_eq!(scene.shown(&ada, &id).await.0, 404);
     scene.minutes(3).await;
     let second = scene.forget(&ada, &id).await;
@@ -304,10 +308,4 @@ async fn the_delete_guard_holds_no_erasure_and_counts_none() {
     scene.minutes(5).await;
     assert_eq!((scene.waits(&ada).await, scene.metric("DeletesHeld")), (0, 0));
     scene.assert_arrived(&ada).await;
-}
-
-#[test]
-fn a_photo_is_a_trace() {
-    let face = jpeg("Zerlina's face");
-    assert!(String::from_utf8_lossy(&face).contains("Zerlina"));
 }
