@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use contact_store::Contact;
+use contact_store::{Cause, Contact, Why};
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::asked::{Asked, Folders};
+use crate::caller::Caller;
 use crate::contact_forms::OutlookContact;
 use crate::edit::Occasion;
 use crate::failure::Failure;
@@ -126,6 +127,7 @@ async fn write(
     State(api): State<Arc<Api>>,
     InMailbox { mailbox }: InMailbox,
     CreateHeaders { key }: CreateHeaders,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<Json<BulkAnswerForm>, Failure> {
     let mut errors = Vec::new();
@@ -139,7 +141,8 @@ async fn write(
     let items = items
         .map(|(index, item)| Item::read(item, format!("/items/{index}")))
         .collect();
-    Ok(Json(upsert(&api, &mailbox, items, key.as_deref()).await?))
+    let cause = caller.asks(Why::Bulk);
+    Ok(Json(upsert(&api, &mailbox, items, key.as_deref(), &cause).await?))
 }
 
 /// One contact of many.
@@ -195,6 +198,7 @@ pub(crate) async fn upsert(
     mailbox: &MailboxId,
     mut items: Vec<Item>,
     key: Option<&str>,
+    cause: &Cause,
 ) -> Result<BulkAnswerForm, Failure> {
     let place = place(api, mailbox).await?;
     let mut first: BTreeMap<ContactId, String> = BTreeMap::new();
@@ -228,7 +232,7 @@ pub(crate) async fn upsert(
             } else {
                 Known::Read(found.contacts.remove(&id).map(Box::new))
             };
-            one(api, mailbox, &place.folders, item, id, key, known, on)
+            one(api, mailbox, &place.folders, item, id, key, known, cause, on)
         })
         .collect();
     let items = futures_util::stream::iter(writes)
@@ -247,13 +251,14 @@ async fn one(
     id: ContactId,
     key: Option<String>,
     known: Known,
+    cause: &Cause,
     on: Occasion,
 ) -> BulkResultForm {
     if !item.errors.is_empty() {
         return Problem::invalid(item.errors).into();
     }
     let request = Request::of(key.as_deref(), &Value::Object(item.asked.contact.clone()));
-    let written = carry_out(api, mailbox, &id, known, |present| {
+    let written = carry_out(api, mailbox, &id, known, cause, |present| {
         decide(mailbox, &id, folders, &item, present, &request, on)
     })
     .await;

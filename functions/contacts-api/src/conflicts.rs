@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use contact_store::{Companion, Conflict, Contact, Settled, Settlement, StoreError};
+use contact_store::{Cause, Companion, Conflict, Contact, Settled, Settlement, StoreError, Why};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sync_core::ids::MailboxId;
@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
+use crate::caller::Caller;
 use crate::conflict_forms::{ConflictForm, ConflictOutlineForm};
 use crate::edit;
 use crate::failure::Failure;
@@ -173,6 +174,7 @@ async fn settle(
         mailbox,
         conflict: id,
     }: InConflict,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<Json<ConflictForm>, Failure> {
     let choice = choice(body)?;
@@ -186,7 +188,8 @@ async fn settle(
             Err(Kind::AlreadySettled.into())
         };
     }
-    match decided(&api, &mailbox, &place, &conflict, &choice).await {
+    let cause = caller.asks(Why::Settled);
+    match decided(&api, &mailbox, &place, &conflict, &choice, &cause).await {
         Err(Failure::Inside(Kind::TryAgain, error)) => {
             // Somebody else may have settled it at the same time.
             let now = api.store.conflict(&mailbox, &id).await?;
@@ -206,6 +209,7 @@ async fn decided(
     place: &Place,
     conflict: &Conflict,
     choice: &Choice,
+    cause: &Cause,
 ) -> Result<Conflict, Failure> {
     let on = at_once(api);
     let settled = Conflict {
@@ -219,8 +223,11 @@ async fn decided(
         let mark = Companion::Settled(settled.clone());
         Decision::Write(Change::Changed, Box::new(contact), vec![mark])
     };
-    let (change, _) = carry_out(api, mailbox, &conflict.contact, Known::Unread, |present| {
+    let (change, _) = carry_out(api, mailbox, &conflict.contact, Known::Unread, cause, |present| {
         let present = present.ok_or(Kind::ContactNotFound)?;
+        if present.is_erased() {
+            return Err(Problem::contact_deleted(present.deleted_at.unwrap_or(on.now)).into());
+        }
         Ok(match outcome(conflict, choice, present, &place.folders)? {
             Outcome::Gone if present.deleted_at.is_some() => Decision::Keep,
             Outcome::Gone => write(edit::delete(present, on)),

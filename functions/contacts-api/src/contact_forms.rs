@@ -160,7 +160,7 @@ impl From<Refusal> for RefusalForm {
 }
 
 impl SyncForm {
-    fn of(contact: &Contact) -> Self {
+    pub(crate) fn of(contact: &Contact) -> Self {
         let edited_at = contact.edit.as_ref().map(|edit| edit.edited_at);
         let photo_set_at = contact.photo_edit.as_ref().map(|edit| edit.edited_at);
         let mut form = Self {

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contact_store::Contact;
+use contact_store::{Contact, Why};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::asked::{Asked, AskedForm};
 use crate::bulk::{BulkAnswerForm, Item, LONGEST_BODY, upsert};
+use crate::caller::Caller;
 use crate::cards::Incoming;
 use crate::contact_forms::{ContactForm, TombstoneForm};
 use crate::edit;
@@ -83,6 +84,7 @@ async fn create(
     State(api): State<Arc<Api>>,
     InMailbox { mailbox }: InMailbox,
     CreateHeaders { key }: CreateHeaders,
+    caller: Caller,
     incoming: Incoming,
 ) -> Result<Response, Failure> {
     let mut errors = Vec::new();
@@ -99,7 +101,14 @@ async fn create(
             (last, _) => {
                 let cards = cards.into_iter().chain(last).enumerate();
                 let items = cards.map(|(index, card)| Item::imported(card, format!("/{index}")));
-                let answers = upsert(&api, &mailbox, items.collect(), key.as_deref()).await?;
+                let answers = upsert(
+                    &api,
+                    &mailbox,
+                    items.collect(),
+                    key.as_deref(),
+                    &caller.asks(Why::Bulk),
+                )
+                .await?;
                 return Ok(Json(answers).into_response());
             }
         },
@@ -109,9 +118,14 @@ async fn create(
     let wanted = asked.wanted(None, &place.folders, "", &mut errors)?;
     let id = new_id(&api, &mailbox, external.as_deref(), key.as_deref());
     let on = at_once(&api);
-    let (change, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
-        created(&mailbox, &id, present, wanted.clone(), &request, on)
-    })
+    let (change, contact) = carry_out(
+        &api,
+        &mailbox,
+        &id,
+        Known::Unread,
+        &caller.asks(Why::Created),
+        |present| created(&mailbox, &id, present, wanted.clone(), &request, on),
+    )
     .await?;
     let status = match change {
         Change::Created => StatusCode::CREATED,
@@ -144,19 +158,27 @@ async fn create(
 async fn replace(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
+    caller: Caller,
     ChangeHeaders { if_match }: ChangeHeaders,
     Body(body): Body,
 ) -> Result<impl IntoResponse, Failure> {
     let place = place(&api, &mailbox).await?;
     let on = at_once(&api);
-    let (_, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
-        let present = living(present)?;
-        if_match.check(present.version)?;
-        let mut errors = Vec::new();
-        let asked = Asked::read(body.clone(), &mut errors).in_place_of(present);
-        let wanted = asked.wanted(Some(present), &place.folders, "", &mut errors)?;
-        Ok(replaced(present, wanted, on))
-    })
+    let (_, contact) = carry_out(
+        &api,
+        &mailbox,
+        &id,
+        Known::Unread,
+        &caller.asks(Why::Edited),
+        |present| {
+            let present = living(present)?;
+            if_match.check(present.version)?;
+            let mut errors = Vec::new();
+            let asked = Asked::read(body.clone(), &mut errors).in_place_of(present);
+            let wanted = asked.wanted(Some(present), &place.folders, "", &mut errors)?;
+            Ok(replaced(present, wanted, on))
+        },
+    )
     .await?;
     Ok(answer(contact))
 }
@@ -185,19 +207,27 @@ async fn replace(
 async fn patch(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
+    caller: Caller,
     ChangeHeaders { if_match }: ChangeHeaders,
     Patch(patch): Patch,
 ) -> Result<impl IntoResponse, Failure> {
     let place = place(&api, &mailbox).await?;
     let on = at_once(&api);
-    let (_, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
-        let present = living(present)?;
-        if_match.check(present.version)?;
-        let mut errors = Vec::new();
-        let asked = Asked::patched(present, patch.clone(), &mut errors);
-        let wanted = asked.wanted(Some(present), &place.folders, "", &mut errors)?;
-        Ok(replaced(present, wanted, on))
-    })
+    let (_, contact) = carry_out(
+        &api,
+        &mailbox,
+        &id,
+        Known::Unread,
+        &caller.asks(Why::Edited),
+        |present| {
+            let present = living(present)?;
+            if_match.check(present.version)?;
+            let mut errors = Vec::new();
+            let asked = Asked::patched(present, patch.clone(), &mut errors);
+            let wanted = asked.wanted(Some(present), &place.folders, "", &mut errors)?;
+            Ok(replaced(present, wanted, on))
+        },
+    )
     .await?;
     Ok(answer(contact))
 }
@@ -221,16 +251,24 @@ async fn patch(
 async fn delete(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
+    caller: Caller,
     ChangeHeaders { if_match }: ChangeHeaders,
 ) -> Result<Json<TombstoneForm>, Failure> {
     place(&api, &mailbox).await?;
     let on = at_once(&api);
-    let (_, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
-        let present = living(present)?;
-        if_match.check(present.version)?;
-        let gone = edit::delete(present, on);
-        Ok(Decision::Write(Change::Changed, Box::new(gone), Vec::new()))
-    })
+    let (_, contact) = carry_out(
+        &api,
+        &mailbox,
+        &id,
+        Known::Unread,
+        &caller.asks(Why::Deleted),
+        |present| {
+            let present = living(present)?;
+            if_match.check(present.version)?;
+            let gone = edit::delete(present, on);
+            Ok(Decision::Write(Change::Changed, Box::new(gone), Vec::new()))
+        },
+    )
     .await?;
     Ok(Json(TombstoneForm::of(contact, on.now)))
 }

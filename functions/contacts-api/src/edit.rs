@@ -118,6 +118,27 @@ pub(crate) fn delete(of: &Contact, on: Occasion) -> Contact {
     }
 }
 
+/// The contact with nothing left of it but what it takes to delete it in Outlook.
+///
+/// A repetition of the request that created it is still told from a new one, by the caller's key; what it had asked for is
+/// forgotten.
+pub(crate) fn erase(of: &Contact, on: Occasion) -> Contact {
+    let is_in_outlook = of.outlook.is_some() && !of.is_tombstone();
+    let edited = edit::erase(current(of), is_in_outlook, on.now);
+    let request = of.request_hash.as_deref().and_then(|hash| hash.split_once('.'));
+    Contact {
+        document: Document::new(),
+        extras: Document::new(),
+        external_id: None,
+        omitted: Vec::new(),
+        deleted_at: Some(of.deleted_at.unwrap_or(on.now)),
+        request_hash: request.map(|(key, _)| format!("{key}.")),
+        photo_edit: None,
+        edit: edited.map_or_else(|| of.edit.clone(), |edited| edited.edit),
+        ..changed(of, on.now)
+    }
+}
+
 /// The held edit, to be tried again.
 pub(crate) fn release(of: &Contact, edit: &Edit, on: Occasion) -> Contact {
     Contact {

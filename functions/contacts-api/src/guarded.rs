@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use contact_store::{Contact, Mailbox, StoreError};
+use contact_store::{Cause, Contact, Mailbox, StoreError, Why};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sync_core::guard::Deletes;
@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::asked::Folders;
+use crate::caller::Caller;
 use crate::edit::{self, Occasion};
 use crate::failure::Failure;
 use crate::paths::InMailbox;
@@ -74,14 +75,18 @@ struct DecidedForm {
 async fn release(
     State(api): State<Arc<Api>>,
     InMailbox { mailbox }: InMailbox,
+    caller: Caller,
 ) -> Result<Json<DecidedForm>, Failure> {
     let place = place(&api, &mailbox).await?;
     let on = at_once(&api);
     // First: a worker that comes by is not to hold them again.
     save(&api, place.mailbox, |deletes| deletes.released_at = Some(on.now)).await?;
-    decide(&api, &mailbox, |contact, edit| Some(released(contact, edit, on)))
-        .await
-        .map(Json)
+    let cause = caller.asks(Why::Released);
+    decide(&api, &mailbox, &cause, |contact, edit| {
+        Some(released(contact, edit, on))
+    })
+    .await
+    .map(Json)
 }
 
 /// Refuse held deletes
@@ -101,10 +106,12 @@ async fn release(
 async fn refuse(
     State(api): State<Arc<Api>>,
     InMailbox { mailbox }: InMailbox,
+    caller: Caller,
 ) -> Result<Json<DecidedForm>, Failure> {
     let place = place(&api, &mailbox).await?;
     let on = at_once(&api);
-    decide(&api, &mailbox, |contact, edit| {
+    let cause = caller.asks(Why::Refused);
+    decide(&api, &mailbox, &cause, |contact, edit| {
         refused(contact, edit, &place.folders, on)
     })
     .await
@@ -120,7 +127,7 @@ pub(crate) fn guarded(contact: &Contact) -> Option<&Edit> {
 /// The contact after its delete was carried out here, or is free to be carried out in Outlook.
 fn released(contact: &Contact, edit: &Edit, on: Occasion) -> Contact {
     match edit.wish {
-        Wish::Delete => edit::release(contact, edit, on),
+        Wish::Delete | Wish::Erase => edit::release(contact, edit, on),
         Wish::Save => edit::discard(contact, edit, on.now),
     }
 }
@@ -129,7 +136,7 @@ fn released(contact: &Contact, edit: &Edit, on: Occasion) -> Contact {
 pub(crate) fn refused(contact: &Contact, edit: &Edit, folders: &Folders, on: Occasion) -> Option<Contact> {
     match (edit.wish, &edit.hold) {
         (Wish::Delete, _) => Some(edit::discard(contact, edit, on.now)),
-        (Wish::Save, Some(Hold::Guarded { elsewhere: true, .. })) => None,
+        (Wish::Erase, _) | (Wish::Save, Some(Hold::Guarded { elsewhere: true, .. })) => None,
         (Wish::Save, _) => Some(Contact {
             folder: folders.home_of(&contact.folder).clone(),
             ..edit::release(contact, edit, on)
@@ -141,6 +148,7 @@ pub(crate) fn refused(contact: &Contact, edit: &Edit, folders: &Folders, on: Occ
 async fn decide(
     api: &Api,
     mailbox: &MailboxId,
+    cause: &Cause,
     becomes: impl Fn(&Contact, &Edit) -> Option<Contact>,
 ) -> Result<DecidedForm, Failure> {
     let (held, more) = held(api, mailbox).await?;
@@ -148,7 +156,7 @@ async fn decide(
     let becomes = &becomes;
     let decided: Vec<Change> = stream::iter(held)
         .map(async |id| {
-            let written = carry_out(api, mailbox, &id, Known::Unread, |present| {
+            let written = carry_out(api, mailbox, &id, Known::Unread, cause, |present| {
                 let changed = present.and_then(|it| becomes(it, guarded(it)?));
                 Ok(changed.map_or(Decision::Keep, |contact| {
                     Decision::Write(Change::Changed, Box::new(contact), Vec::new())

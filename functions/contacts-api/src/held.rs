@@ -7,15 +7,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use contact_store::{Companion, Contact};
+use contact_store::{Companion, Contact, Why};
 use serde::Serialize;
 use sync_core::ids::ContactId;
-use sync_core::record::{Edit, Hold};
+use sync_core::record::{Edit, Hold, Wish};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
+use crate::caller::Caller;
 use crate::contact_forms::{ContactForm, ItemForm};
 use crate::contact_writes::answer;
 use crate::edit;
@@ -95,21 +96,29 @@ fn written(contact: Contact) -> Decision {
 async fn retry(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
+    caller: Caller,
 ) -> Result<Json<ItemForm>, Failure> {
     place(&api, &mailbox).await?;
     let on = at_once(&api);
-    let (_, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
-        let present = present.ok_or(Kind::ContactNotFound)?;
-        match waiting(present) {
-            Waiting::Refused(edit) => Ok(written(edit::release(present, edit, on))),
-            Waiting::RefusedPhoto => Ok(written(photo_edit::release(present, on.now))),
-            Waiting::Review(_) => Err(not_held(
-                "it waits for a review: link it, create it or discard it",
-            )),
-            Waiting::Guarded(_) => Err(not_held(GUARDED)),
-            Waiting::No => Ok(Decision::Keep),
-        }
-    })
+    let (_, contact) = carry_out(
+        &api,
+        &mailbox,
+        &id,
+        Known::Unread,
+        &caller.asks(Why::Edited),
+        |present| {
+            let present = present.ok_or(Kind::ContactNotFound)?;
+            match waiting(present) {
+                Waiting::Refused(edit) => Ok(written(edit::release(present, edit, on))),
+                Waiting::RefusedPhoto => Ok(written(photo_edit::release(present, on.now))),
+                Waiting::Review(_) => Err(not_held(
+                    "it waits for a review: link it, create it or discard it",
+                )),
+                Waiting::Guarded(_) => Err(not_held(GUARDED)),
+                Waiting::No => Ok(Decision::Keep),
+            }
+        },
+    )
     .await?;
     Ok(Json(contact.into()))
 }
@@ -130,24 +139,37 @@ async fn retry(
 async fn discard(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
+    caller: Caller,
 ) -> Result<Json<ItemForm>, Failure> {
     let place = place(&api, &mailbox).await?;
     let on = at_once(&api);
     let now = on.now;
-    let (_, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
-        let present = present.ok_or(Kind::ContactNotFound)?;
-        match waiting(present) {
-            Waiting::Refused(edit) | Waiting::Review(edit) => Ok(written(edit::discard(present, edit, now))),
-            Waiting::RefusedPhoto => Ok(written(photo_edit::discard(present, now))),
-            Waiting::Guarded(edit) => refused(present, edit, &place.folders, on)
-                .map(written)
-                .ok_or_else(|| is_elsewhere().into()),
-            Waiting::No if present.edit.is_some() => Err(not_held(
-                "its edit may be on its way already: edit it back instead",
-            )),
-            Waiting::No => Ok(Decision::Keep),
-        }
-    })
+    let (_, contact) = carry_out(
+        &api,
+        &mailbox,
+        &id,
+        Known::Unread,
+        &caller.asks(Why::Discarded),
+        |present| {
+            let present = present.ok_or(Kind::ContactNotFound)?;
+            match waiting(present) {
+                Waiting::Refused(edit) if edit.wish == Wish::Erase => {
+                    Err(not_held("it is being erased: retry it"))
+                }
+                Waiting::Refused(edit) | Waiting::Review(edit) => {
+                    Ok(written(edit::discard(present, edit, now)))
+                }
+                Waiting::RefusedPhoto => Ok(written(photo_edit::discard(present, now))),
+                Waiting::Guarded(edit) => refused(present, edit, &place.folders, on)
+                    .map(written)
+                    .ok_or_else(|| is_elsewhere().into()),
+                Waiting::No if present.edit.is_some() => Err(not_held(
+                    "its edit may be on its way already: edit it back instead",
+                )),
+                Waiting::No => Ok(Decision::Keep),
+            }
+        },
+    )
     .await?;
     Ok(Json(contact.into()))
 }
@@ -168,20 +190,28 @@ async fn discard(
 async fn create(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
+    caller: Caller,
 ) -> Result<impl IntoResponse, Failure> {
     place(&api, &mailbox).await?;
     let on = at_once(&api);
-    let (_, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
-        let present = living(present)?;
-        match waiting(present) {
-            Waiting::Review(edit) => Ok(written(edit::release(present, edit, on))),
-            Waiting::Refused(_) | Waiting::RefusedPhoto => {
-                Err(not_held("its edit was refused: retry or discard it"))
+    let (_, contact) = carry_out(
+        &api,
+        &mailbox,
+        &id,
+        Known::Unread,
+        &caller.asks(Why::Edited),
+        |present| {
+            let present = living(present)?;
+            match waiting(present) {
+                Waiting::Review(edit) => Ok(written(edit::release(present, edit, on))),
+                Waiting::Refused(_) | Waiting::RefusedPhoto => {
+                    Err(not_held("its edit was refused: retry or discard it"))
+                }
+                Waiting::Guarded(_) => Err(not_held(GUARDED)),
+                Waiting::No => Ok(Decision::Keep),
             }
-            Waiting::Guarded(_) => Err(not_held(GUARDED)),
-            Waiting::No => Ok(Decision::Keep),
-        }
-    })
+        },
+    )
     .await?;
     Ok(answer(contact))
 }
@@ -218,6 +248,7 @@ struct LinkForm {
 async fn merge(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<impl IntoResponse, Failure> {
     let mut errors = Vec::new();
@@ -237,30 +268,37 @@ async fn merge(
         )])
     })?;
     let now = api.ambient.now();
-    let (_, contact) = carry_out(&api, &mailbox, &id, Known::Unread, |present| {
-        let present = living(present)?;
-        if other.id == present.id && present.outlook.is_some() {
-            return Ok(Decision::Keep); // Done before.
-        }
-        let Waiting::Review(edit) = waiting(present) else {
-            return Err(not_held("it does not wait for a review"));
-        };
-        let itself = (other.id == present.id).then_some("it is the contact itself");
-        if let Some(why) = itself.or_else(|| objection(&other)) {
-            return Err(Problem::new(Kind::NotLinkable).detail(why).into());
-        }
-        let linked = link(present, edit, &other, (&place.mailbox, api.policies), now);
-        let mut companions = vec![Companion::Replace {
-            contact: other.id.clone(),
-            rev: other.rev,
-        }];
-        companions.extend(linked.conflict.map(Companion::Conflict));
-        Ok(Decision::Write(
-            Change::Changed,
-            Box::new(linked.contact),
-            companions,
-        ))
-    })
+    let (_, contact) = carry_out(
+        &api,
+        &mailbox,
+        &id,
+        Known::Unread,
+        &caller.asks(Why::Linked),
+        |present| {
+            let present = living(present)?;
+            if other.id == present.id && present.outlook.is_some() {
+                return Ok(Decision::Keep); // Done before.
+            }
+            let Waiting::Review(edit) = waiting(present) else {
+                return Err(not_held("it does not wait for a review"));
+            };
+            let itself = (other.id == present.id).then_some("it is the contact itself");
+            if let Some(why) = itself.or_else(|| objection(&other)) {
+                return Err(Problem::new(Kind::NotLinkable).detail(why).into());
+            }
+            let linked = link(present, edit, &other, (&place.mailbox, api.policies), now);
+            let mut companions = vec![Companion::Replace {
+                contact: other.id.clone(),
+                rev: other.rev,
+            }];
+            companions.extend(linked.conflict.map(Companion::Conflict));
+            Ok(Decision::Write(
+                Change::Changed,
+                Box::new(linked.contact),
+                companions,
+            ))
+        },
+    )
     .await?;
     Ok(answer(contact))
 }

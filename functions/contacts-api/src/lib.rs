@@ -6,13 +6,16 @@
 //! the outbox.
 //!
 //! Drill down: [`router`] -> `edge` (what every request goes through) -> the resources: `mailboxes`, `policy`, `plan`;
-//! `contacts`, `contact_writes`, `photos`, `bulk`, `export`, `held`, `guarded`, `feed`; `conflicts`; `service` -> `read`, `paths`, `queries`,
-//! `precondition`, `cards`, `enrolment`, `asked`, `valid` (what comes in), `phase`, `edit`, `photo_edit`, `link`, `settle` (what becomes
+//! `contacts`, `contact_writes`, `photos`, `bulk`, `export`, `held`, `guarded`, `feed`; `versions`, `explain`,
+//! `restore`, `erase`; `conflicts`; `service` -> `read`, `paths`, `queries`,
+//! `precondition`, `cards`, `enrolment`, `asked`, `caller`, `valid` (what comes in), `phase`, `edit`, `photo_edit`, `link`, `settle`, `comeback` (what becomes
 //! of it, purely), `write` (how it is written), `*_forms`, `problem`, `failure` (what goes out).
 
 mod asked;
 mod bulk;
+mod caller;
 mod cards;
+mod comeback;
 mod conflict_forms;
 mod conflicts;
 mod contact_forms;
@@ -21,6 +24,8 @@ mod contacts;
 mod edge;
 mod edit;
 mod enrolment;
+mod erase;
+mod explain;
 mod export;
 mod failure;
 mod feed;
@@ -28,6 +33,7 @@ mod folder_forms;
 mod forms;
 mod guarded;
 mod held;
+mod history_forms;
 mod link;
 mod mailboxes;
 mod openapi;
@@ -41,9 +47,11 @@ mod precondition;
 mod problem;
 mod queries;
 mod read;
+mod restore;
 mod service;
 mod settle;
 mod valid;
+mod versions;
 mod write;
 
 use std::sync::Arc;
@@ -112,6 +120,10 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .merge(held::routes())
         .merge(guarded::routes())
         .merge(feed::routes())
+        .merge(versions::routes())
+        .merge(explain::routes())
+        .merge(restore::routes())
+        .merge(erase::routes())
         .merge(conflicts::routes())
         .merge(policy::routes())
         .merge(plan::routes())

@@ -18,6 +18,8 @@ struct Config {
     photos: Option<String>,
     tombstone_days: Option<u64>,
     conflict_days: Option<u64>,
+    history: String,
+    history_days: u64,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -38,12 +40,16 @@ async fn main() -> Result<(), lambda_http::Error> {
         photos: vars.optional("PHOTO_BUCKET"),
         tombstone_days: vars.optional("TOMBSTONE_DAYS"),
         conflict_days: vars.optional("CONFLICT_DAYS"),
+        history: vars.required("HISTORY_TABLE"),
+        history_days: vars.required("HISTORY_DAYS"),
     })?;
     let aws = lambda_boot::aws_config().await;
     let sqs = Sqs::new(&aws);
-    let mut store = Store::new(DynamoDb::new(&aws), config.tables);
+    let mut store = Store::new(DynamoDb::new(&aws), config.tables)
+        .keeping_history(config.history, days(config.history_days));
     if let Some(count) = config.tombstone_days {
-        store = store.keeping_tombstones(days(count));
+        // What was deleted can be brought back as long as its history is kept.
+        store = store.keeping_tombstones(days(count.max(config.history_days)));
     }
     if let Some(count) = config.conflict_days {
         store = store.keeping_conflicts(days(count));

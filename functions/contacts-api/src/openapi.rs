@@ -48,6 +48,10 @@ pub(crate) fn blank() -> OpenApi {
                 "conflicts",
                 "What both sides had changed, who got his way, and deciding otherwise.",
             ),
+            tag(
+                "history",
+                "What contacts were before, who changed them and why, bringing it back, and erasing a person.",
+            ),
             tag("service", "The API itself."),
         ]))
         .components(Some(components))

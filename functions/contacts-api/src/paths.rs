@@ -51,6 +51,35 @@ impl<S: Send + Sync> FromRequestParts<S> for InContact {
     }
 }
 
+/// A version of a contact in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct InVersion {
+    /// The mailbox's id.
+    #[param(value_type = String, pattern = "^mbx_[a-z2-7]{26}$")]
+    pub(crate) mailbox: MailboxId,
+    /// The contact's id.
+    #[param(value_type = String, pattern = "^con_[a-z2-7]{26}$")]
+    pub(crate) contact: ContactId,
+    /// The version.
+    #[param(value_type = u64, minimum = 1)]
+    pub(crate) version: u64,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InVersion {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let InContact { mailbox, contact } = InContact::from_request_parts(parts, state).await?;
+        let version = in_path(parts, state, "version", Kind::VersionNotFound).await?;
+        Ok(Self {
+            mailbox,
+            contact,
+            version,
+        })
+    }
+}
+
 /// A conflict in a path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contact_store::{Contact, Expected, Photo, StoreError};
+use contact_store::{Contact, Expected, Photo, StoreError, Why};
 use photo_store::{MEDIA_TYPE, PhotoName, PhotoStore};
 use sync_core::photo::{LARGEST, PhotoHash};
 use utoipa::ToSchema;
@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
+use crate::caller::Caller;
 use crate::contact_forms::ContactForm;
 use crate::contact_writes::answer;
 use crate::failure::Failure;
@@ -146,6 +147,7 @@ async fn write(
     State(api): State<Arc<Api>>,
     InContact { mailbox, contact: id }: InContact,
     ChangeHeaders { if_match }: ChangeHeaders,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, Failure> {
     let photos = photos(&api)?;
@@ -160,6 +162,7 @@ async fn write(
         let Some(mut contact) = photo_edit::set(present, hash.clone(), size, api.ambient.now()) else {
             return Ok(answer(present.clone()).into_response());
         };
+        contact.cause = Some(caller.asks(Why::Photo));
         if let Some(photo) = &contact.photo {
             photos.put(&name(&contact, photo), bytes.clone()).await?;
         }

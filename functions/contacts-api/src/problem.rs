@@ -77,6 +77,8 @@ kinds! {
     PhotosOff NOT_FOUND "photos-off" "Photos are switched off"
     /// No conflict with this id was recorded, or it was too long ago.
     ConflictNotFound NOT_FOUND "conflict-not-found" "No such conflict"
+    /// The contact has no such version, or it was replaced too long ago.
+    VersionNotFound NOT_FOUND "version-not-found" "No such version"
     /// No plan has been made, or it was dropped.
     PlanNotFound NOT_FOUND "plan-not-found" "There is no plan"
     /// Changes between the cursor and now may be forgotten: begin without a cursor, and drop what is not shown then.
@@ -97,6 +99,8 @@ kinds! {
     NotHeld CONFLICT "not-held" "The contact does not wait for this"
     /// The two contacts can't be made one.
     NotLinkable CONFLICT "not-linkable" "The contacts can't be made one"
+    /// The version can't be brought back; `detail` tells why.
+    NotRestorable CONFLICT "not-restorable" "The version can't be brought back"
     /// The conflict was settled before.
     AlreadySettled CONFLICT "already-settled" "The conflict was settled before"
     /// The contact has another version than `If-Match` says; `version` tells which.

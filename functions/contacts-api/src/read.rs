@@ -138,6 +138,27 @@ impl<'e> Members<'e> {
         self.optional_text(name, read).map(Some)
     }
 
+    /// A whole number that must be there.
+    pub(crate) fn number(&mut self, name: &str) -> Option<u64> {
+        let read = match self.values.remove(name) {
+            None => Err("is required"),
+            Some(value) => value.as_u64().ok_or("must be a whole number"),
+        };
+        read.map_err(|detail| self.error(name, detail)).ok()
+    }
+
+    /// True or false; `otherwise` where it is absent.
+    pub(crate) fn flag(&mut self, name: &str, otherwise: bool) -> bool {
+        match self.values.remove(name) {
+            None => otherwise,
+            Some(Value::Bool(flag)) => flag,
+            Some(_) => {
+                self.error(name, "must be true or false");
+                otherwise
+            }
+        }
+    }
+
     /// The members of an object that must be there, whatever they are.
     pub(crate) fn document(&mut self, name: &str) -> Map<String, Value> {
         match self.values.remove(name) {

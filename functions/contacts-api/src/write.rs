@@ -4,12 +4,12 @@
 //! becomes is decided elsewhere, purely. It sends no message: who pushes edits to Outlook learns of them off the
 //! table's stream, so there is nothing here that could be lost between two writes.
 
-use contact_store::{Companion, Contact, Expected, Mailbox, Phase, StoreError};
+use contact_store::{Cause, Companion, Contact, Expected, Mailbox, Phase, StoreError};
 use data_encoding::BASE32_NOPAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sync_core::ids::{ContactId, MailboxId};
-use sync_core::record::Urgency;
+use sync_core::record::{Urgency, Wish};
 
 use crate::Api;
 use crate::asked::Folders;
@@ -73,12 +73,13 @@ pub(crate) enum Change {
     Changed,
 }
 
-/// Reads the contact, lets `decide` say what becomes of it, and writes that.
+/// Reads the contact, lets `decide` say what becomes of it, and writes that. A version more has the `cause`.
 pub(crate) async fn carry_out(
     api: &Api,
     mailbox: &MailboxId,
     id: &ContactId,
     known: Known,
+    cause: &Cause,
     decide: impl Fn(Option<&Contact>) -> Result<Decision, Failure>,
 ) -> Result<(Change, Contact), Failure> {
     let mut known = known;
@@ -95,6 +96,9 @@ pub(crate) async fn carry_out(
                 return Ok((Change::Nothing, present));
             }
         };
+        if present.as_ref().map(|present| present.version) != Some(contact.version) {
+            contact.cause = Some(cause.clone());
+        }
         if let Some((alias, external)) = new_alias(present.as_ref(), &contact) {
             if attempt > 0 {
                 unclaimed(api, &contact, &alias, external).await?;
@@ -225,6 +229,8 @@ pub(crate) fn created(
         Some(present) => match present.deleted_at {
             // The repetition of the request that created it must not bring it back.
             Some(at) if request.has_key_of(present) => return Err(Problem::contact_deleted(at).into()),
+            // It is gone first, and then it may be somebody new.
+            Some(at) if is_being_erased(present) => return Err(Problem::contact_deleted(at).into()),
             Some(_) => revive(present, wanted, request.hash(), on),
             None if request.is_of(present) => return Ok(Decision::Keep),
             None if request.has_key_of(present) => return Err(Kind::KeyUsedOtherwise.into()),
@@ -232,6 +238,11 @@ pub(crate) fn created(
         },
     };
     Ok(Decision::Write(Change::Created, Box::new(contact), Vec::new()))
+}
+
+/// True where Outlook has yet to delete it, and nothing of it is left here.
+fn is_being_erased(contact: &Contact) -> bool {
+    contact.edit.as_ref().is_some_and(|edit| edit.wish == Wish::Erase)
 }
 
 /// What becomes of a replacement.

@@ -1,5 +1,7 @@
 //! This function's variables, and the clients that they make.
 
+use std::time::Duration;
+
 use ambient::Ambient;
 use contact_store::{Store, Tables};
 use job_queue::JobQueue;
@@ -14,6 +16,8 @@ pub struct Config {
     tables: Tables,
     work_queue: String,
     event_bus: String,
+    history: String,
+    history_days: u64,
 }
 
 impl Config {
@@ -26,6 +30,8 @@ impl Config {
             },
             work_queue: vars.required("WORK_QUEUE_URL"),
             event_bus: vars.required("EVENT_BUS"),
+            history: vars.required("HISTORY_TABLE"),
+            history_days: vars.required("HISTORY_DAYS"),
         })
     }
 
@@ -33,7 +39,9 @@ impl Config {
     pub async fn connect(self, ambient: Ambient, metrics: MetricSink) -> Propagate {
         let aws = lambda_boot::aws_config().await;
         Propagate {
-            store: Store::new(aws_sdk_dynamodb::Client::new(&aws), self.tables.clone()),
+            store: Store::new(aws_sdk_dynamodb::Client::new(&aws), self.tables.clone())
+                .keeping_history(self.history, Duration::from_hours(24 * self.history_days)),
+            keeps_history: self.history_days > 0,
             tables: self.tables,
             work: JobQueue::new(aws_sdk_sqs::Client::new(&aws), self.work_queue),
             bus: EventBus::new(aws_sdk_eventbridge::Client::new(&aws), self.event_bus),

@@ -29,6 +29,8 @@ pub enum Kind {
     ContactUpdated,
     /// A contact can't be seen any more.
     ContactDeleted,
+    /// A person is to be forgotten.
+    ContactErased,
     /// Both sides had changed the same, and a policy has decided.
     ConflictRecorded,
     /// A mailbox was enrolled, changed or removed.
@@ -42,6 +44,7 @@ impl Kind {
             Self::ContactCreated => "contact.created",
             Self::ContactUpdated => "contact.updated",
             Self::ContactDeleted => "contact.deleted",
+            Self::ContactErased => "contact.erased",
             Self::ConflictRecorded => "conflict.recorded",
             Self::MailboxChanged => "mailbox.changed",
         }
@@ -146,6 +149,26 @@ impl Event {
         };
         event.set("because", word.into());
         event.set("changedBy", side(by));
+        event
+    }
+
+    /// A contact that somebody has asked to be forgotten. Whoever knows it by the caller's own id is told that for the last
+    /// time.
+    pub(crate) fn erased(old: Option<&Contact>, now: &Contact) -> Self {
+        let mut event = Self {
+            kind: Kind::ContactErased,
+            // The deletion of the same version is told beside it.
+            id: format!("{}.{}.erased", now.id, now.version),
+            subject: now.id.to_string(),
+            time: now.changed_at,
+            data: Map::new(),
+        };
+        event.set("mailbox", now.mailbox.as_str().into());
+        event.set("contactId", now.id.as_str().into());
+        event.set("version", now.version.into());
+        if let Some(id) = old.and_then(|old| old.external_id.as_deref()) {
+            event.set("externalId", id.into());
+        }
         event
     }
 

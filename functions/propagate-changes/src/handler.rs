@@ -1,4 +1,4 @@
-//! One batch of a stream: pushes, events and addresses out, and from which record on it is to come again.
+//! One batch of a stream: pushes, events, addresses and versions out, and from which record on it is to come again.
 //!
 //! Knows Lambda's partial batch answer for streams. All of it may be done again, so what a record has come to is not
 //! remembered: the batch comes again from the first record of which something is missing.
@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ambient::Ambient;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use contact_store::{Store, StoreError, Tables};
+use contact_store::{Store, StoreError, Tables, Version};
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use job_queue::{JobQueue, WorkJob};
 use lambda_boot::{MetricSink, Metrics};
 use sync_core::ids::{ContactId, MailboxId};
@@ -17,7 +18,7 @@ use sync_core::ids::{ContactId, MailboxId};
 use crate::bus::EventBus;
 use crate::change::Change;
 use crate::event::Event;
-use crate::outcome::{Emails, Outcome, outcome};
+use crate::outcome::{Emails, Forget, Outcome, outcome};
 use crate::{FUNCTION, Kind};
 
 /// A message names so many contacts at most.
@@ -28,10 +29,12 @@ const AT_ONCE: usize = 8;
 
 /// The function.
 pub struct Propagate {
-    /// For the index of addresses.
+    /// For the index of addresses, and the history.
     pub store: Store,
     /// Whose streams are read.
     pub tables: Tables,
+    /// False: nothing is added to the history.
+    pub keeps_history: bool,
     /// Takes the pushes.
     pub work: JobQueue,
     /// Takes the events.
@@ -40,6 +43,16 @@ pub struct Propagate {
     pub ambient: Ambient,
     /// Takes the metrics.
     pub metrics: MetricSink,
+}
+
+/// What has become of a contact's history in a batch.
+#[derive(Default)]
+struct Past {
+    at: usize,
+    /// True where all that was before is to be erased.
+    is_forgotten: bool,
+    /// What has come since, by its version.
+    versions: BTreeMap<u64, Version>,
 }
 
 /// What a batch comes to, each with the place of its record.
@@ -51,6 +64,8 @@ struct Batch {
     events: Vec<Event>,
     events_at: Vec<usize>,
     emails: BTreeMap<(MailboxId, ContactId), Addresses>,
+    history: BTreeMap<(MailboxId, ContactId), Past>,
+    removed: Vec<(usize, MailboxId, Timestamp)>,
     unreadable: u64,
 }
 
@@ -69,12 +84,13 @@ impl Propagate {
             .map(|record| record.change.sequence_number.clone())
             .collect();
         let (batch, unread) = self.read(event);
-        // Pushes first: somebody waits for Outlook. All three are tried, whatever becomes of the others.
+        // Pushes first: somebody waits for Outlook. All four are tried, whatever becomes of the others.
         let failed = [
             unread,
             self.push(&batch).await,
             self.publish(&batch).await,
             self.index(&batch).await,
+            self.remember(&batch).await,
         ];
         let failed = failed.into_iter().flatten().min();
         self.count(&batch, failed.map_or(0, |at| numbers.len() - at));
@@ -157,6 +173,35 @@ impl Propagate {
         failed.into_iter().min()
     }
 
+    /// Erasure first: what a contact was after it came back has to stay.
+    async fn remember(&self, batch: &Batch) -> Option<usize> {
+        let mut failed = Vec::new();
+        for (at, mailbox, until) in &batch.removed {
+            let erased = self.store.erase_history(mailbox, *until).await;
+            failed.extend(erased.err().map(|error| not_remembered(*at, mailbox, &error)));
+        }
+        let forgotten: Vec<_> = batch
+            .history
+            .iter()
+            .filter(|(_, past)| past.is_forgotten)
+            .collect();
+        for some in forgotten.chunks(AT_ONCE) {
+            let erased = some.iter().map(|((mailbox, contact), past)| async move {
+                let erased = self.store.erase_versions(mailbox, contact).await;
+                erased.err().map(|error| not_remembered(past.at, mailbox, &error))
+            });
+            failed.extend(join_all(erased).await.into_iter().flatten());
+        }
+        let kept = batch.history.values().filter(|_| self.keeps_history);
+        let kept: Vec<_> = kept.flat_map(|past| past.versions.values().cloned()).collect();
+        if let (Some(first), Err(error)) = (kept.first(), self.store.keep_versions(&kept).await) {
+            let at = batch.history.values().filter(|past| !past.versions.is_empty());
+            let at = at.map(|past| past.at).min().unwrap_or_default();
+            failed.push(not_remembered(at, &first.mailbox, &error));
+        }
+        failed.into_iter().min()
+    }
+
     fn count(&self, batch: &Batch, again: usize) {
         let of = |kind| batch.events.iter().filter(|event| event.kind == kind).count() as u64;
         Metrics::new(FUNCTION)
@@ -167,6 +212,7 @@ impl Propagate {
             .count("EventsContactCreated", of(Kind::ContactCreated))
             .count("EventsContactUpdated", of(Kind::ContactUpdated))
             .count("EventsContactDeleted", of(Kind::ContactDeleted))
+            .count("EventsContactErased", of(Kind::ContactErased))
             .count("EventsConflictRecorded", of(Kind::ConflictRecorded))
             .count("EventsMailboxChanged", of(Kind::MailboxChanged))
             .count("ChangesUnreadable", batch.unreadable)
@@ -181,10 +227,11 @@ impl Batch {
             self.pushes.entry(mailbox).or_default().insert(contact);
             self.first_push.get_or_insert(at);
         }
-        if let Some(event) = outcome.event {
+        for event in outcome.event.into_iter().chain(outcome.erased) {
             self.events.push(event);
             self.events_at.push(at);
         }
+        self.add_to_history(at, outcome.version, outcome.forget);
         if let Some(Emails {
             mailbox,
             contact,
@@ -205,4 +252,34 @@ impl Batch {
             addresses.has.extend(removed.chain(added));
         }
     }
+
+    fn add_to_history(&mut self, at: usize, version: Option<Version>, forget: Option<Forget>) {
+        if let Some(version) = version {
+            let past = self.past_of(at, version.mailbox.clone(), version.contact.clone());
+            past.versions.insert(version.version, version);
+        }
+        match forget {
+            Some(Forget::Contact(mailbox, contact)) => {
+                let past = self.past_of(at, mailbox, contact);
+                past.is_forgotten = true;
+                past.versions.clear();
+            }
+            Some(Forget::Mailbox(mailbox, until)) => self.removed.push((at, mailbox, until)),
+            None => {}
+        }
+    }
+
+    fn past_of(&mut self, at: usize, mailbox: MailboxId, contact: ContactId) -> &mut Past {
+        let past = Past {
+            at,
+            ..Past::default()
+        };
+        self.history.entry((mailbox, contact)).or_insert(past)
+    }
+}
+
+fn not_remembered(at: usize, mailbox: &MailboxId, error: &StoreError) -> usize {
+    let error = lambda_boot::chain(error);
+    tracing::error!(mailbox.id = %mailbox, error, "the history could not be written");
+    at
 }

@@ -1,5 +1,5 @@
 //! The reader of both tables' streams: what was edited here goes to the work queue, what has changed visibly goes to
-//! the event bus, and e-mail addresses go to their index.
+//! the event bus, e-mail addresses go to their index, and what a contact was goes to the history.
 //!
 //! The stream is the outbox. Who writes a contact writes just that, in one place; all that has to follow from the write
 //! follows from its record, which `DynamoDB` keeps and Lambda delivers until it is dealt with. A record may be delivered
@@ -20,7 +20,7 @@ pub use change::{Change, Now};
 pub use config::Config;
 pub use event::{Event, Kind};
 pub use handler::Propagate;
-pub use outcome::{Emails, Outcome, outcome};
+pub use outcome::{Emails, Forget, Outcome, outcome};
 
 /// The name of the function, in logs and metrics.
 pub const FUNCTION: &str = "propagate-changes";

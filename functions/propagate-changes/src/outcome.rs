@@ -1,15 +1,20 @@
-//! What follows from a write: a push, events, and addresses for the index. Pure.
+//! What follows from a write: a push, events, addresses for the index, and a version for the history. Pure.
 //!
-//! Knows what a person can see of a contact and who has to be told. Must not know how anybody is told.
+//! Knows what a person can see of a contact, who has to be told, and what has to be remembered or forgotten. Must not know
+//! how that is done.
 
 use std::collections::BTreeSet;
 
-use contact_store::Contact;
-use jiff::Timestamp;
+use contact_store::{Contact, Version};
+use jiff::{SignedDuration, Timestamp};
 use sync_core::ids::{ContactId, MailboxId};
 
 use crate::change::{Change, Now};
 use crate::event::{Because, Event};
+
+/// A stream tells the time of a removal to the second or the minute: what was replaced a moment later by its clock was
+/// replaced before it.
+const ROUNDING: SignedDuration = SignedDuration::from_mins(1);
 
 /// What follows from one write.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,8 +23,23 @@ pub struct Outcome {
     pub push: Option<(MailboxId, ContactId)>,
     /// What others are told.
     pub event: Option<Event>,
+    /// That a person has been erased: what others are told beside that the contact is gone.
+    pub erased: Option<Event>,
     /// What the index of addresses has to learn.
     pub emails: Option<Emails>,
+    /// What the contact was until now.
+    pub version: Option<Version>,
+    /// Whose history nobody is to have any more.
+    pub forget: Option<Forget>,
+}
+
+/// Whose history is to be erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// That of a contact: it was erased, or its item is gone.
+    Contact(MailboxId, ContactId),
+    /// That of a mailbox that was removed, as far as it was replaced until then.
+    Mailbox(MailboxId, Timestamp),
 }
 
 /// How a contact's addresses have changed.
@@ -56,6 +76,10 @@ pub fn outcome(change: &Change) -> Outcome {
         },
         Change::Mailbox { old, new, at } => Outcome {
             event: Event::of_mailbox(old.as_deref(), new.as_deref(), *at),
+            forget: old.as_deref().filter(|_| new.is_none()).map(|old| {
+                let until = at.saturating_add(ROUNDING).unwrap_or(*at);
+                Forget::Mailbox(old.id.clone(), until)
+            }),
             ..Outcome::default()
         },
         Change::Nothing => Outcome::default(),
@@ -72,7 +96,36 @@ fn of_contact(old: Option<&Contact>, new: &Now, at: Timestamp) -> Outcome {
             .filter(|now| is_to_be_pushed(old, now))
             .map(|now| (now.mailbox.clone(), now.id.clone())),
         event: event(old.filter(|old| visible(old)), new, at),
+        erased: now
+            .filter(|now| now.is_erased() && is_changed(old, now))
+            .map(|now| Event::erased(old, now)),
         emails: emails(old.filter(|old| visible(old)), now.filter(|now| visible(now))),
+        version: old.and_then(|old| version(old, new, at)),
+        forget: forget(old, new),
+    }
+}
+
+fn is_changed(old: Option<&Contact>, now: &Contact) -> bool {
+    old.is_none_or(|old| old.version != now.version)
+}
+
+/// What the contact was, where somebody can see that it is something else. What is erased was nothing.
+fn version(old: &Contact, new: &Now, at: Timestamp) -> Option<Version> {
+    match new {
+        Now::Contact(now) if now.is_erased() || !is_changed(Some(old), now) => None,
+        Now::Contact(now) => Some(Version::of(old, now.changed_at)),
+        Now::Merged => Some(Version::of(old, at)),
+        Now::Gone => None,
+    }
+}
+
+/// The stream has the changes of a contact in their order: after this one there is none from before it.
+fn forget(old: Option<&Contact>, new: &Now) -> Option<Forget> {
+    let of = |contact: &Contact| Forget::Contact(contact.mailbox.clone(), contact.id.clone());
+    match new {
+        Now::Contact(now) => (now.is_erased() && is_changed(old, now)).then(|| of(now)),
+        Now::Merged => None,
+        Now::Gone => old.map(of),
     }
 }
 

@@ -38,6 +38,7 @@ impl Config {
             let graph = GraphConfig::from_vars(vars);
             let settings = Settings {
                 delta: graph.has_delta(),
+                purge: graph.can_purge(),
                 ..Settings::from_vars(vars)
             };
             Self {

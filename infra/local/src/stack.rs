@@ -196,7 +196,7 @@ impl LocalAws {
             let change = BTreeMap::from([("NotificationUrl".to_owned(), url)]);
             step("telling the stack its notification URL", || self.update(&change))?;
         }
-        for table in ["ContactsTableName", "StateTableName"] {
+        for table in ["ContactsTableName", "StateTableName", "HistoryTableName"] {
             // ministack leaves this property of the template out.
             let lifetime = json!({
                 "TableName": self.output(table)?,

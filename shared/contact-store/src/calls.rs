@@ -316,6 +316,7 @@ impl Store {
         match table {
             Table::Contacts => &self.tables.contacts,
             Table::State => &self.tables.state,
+            Table::History => &self.history,
         }
     }
 }

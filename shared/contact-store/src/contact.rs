@@ -12,6 +12,7 @@ use sync_core::ids::{ContactId, FolderId, MailboxId, OutlookId};
 use sync_core::record::{Edit, OutlookItem, Side};
 use sync_core::sighting::Document;
 
+use crate::cause::{Cause, Why};
 use crate::conflict::Conflict;
 use crate::photo::{Photo, PhotoEdit};
 use crate::size::OF_BASE;
@@ -53,6 +54,9 @@ pub struct Contact {
     /// Who made that change.
     #[serde(default = "outlook")]
     pub changed_by: Side,
+    /// Why that change was made; `None` where it was made before anybody wrote that down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// What callers know it by: chosen by the writer, one more for each change that somebody can see.
     pub version: u64,
     /// The stored revision that this value was read from; 0 before it was stored. The store counts it up with each
@@ -115,6 +119,7 @@ impl Contact {
             modified_at: None,
             changed_at,
             changed_by,
+            cause: None,
             version: 0,
             rev: 0,
             deleted_at: None,
@@ -140,6 +145,12 @@ impl Contact {
     /// something there; the base does not say what.
     pub fn omitted_of_base(&self) -> impl Iterator<Item = &str> {
         self.omitted.iter().filter_map(|name| name.strip_prefix(OF_BASE))
+    }
+
+    /// True where a person has asked for it to be forgotten, and nobody has made it anew since.
+    pub fn is_erased(&self) -> bool {
+        let why = self.cause.as_ref().map(|cause| cause.why);
+        self.deleted_at.is_some() && why == Some(Why::Erased)
     }
 
     /// True where it is deleted and Outlook knows: nothing is left to do but to remember it for a while.

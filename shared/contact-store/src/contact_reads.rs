@@ -17,7 +17,7 @@ use crate::{Answer, Store};
 const OUTLINES: usize = 1_000;
 
 /// What the id of every contact begins with; conflicts lie in the same partition.
-const CONTACTS: &str = "con_";
+pub(crate) const CONTACTS: &str = "con_";
 
 /// How many aliases may lead from one to the next: one made by a link, to one made by a move, to another. A ring would
 /// be a fault of ours, and must not hold anybody.

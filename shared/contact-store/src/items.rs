@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use sync_core::ids::{ContactId, MailboxId};
 
 use crate::error::StoreError;
-use crate::keys::{FolderKey, StateKey, attr};
+use crate::keys::{FolderKey, StateKey, VersionKey, attr};
 use crate::plan::PlanPage;
 use crate::shard::{DueKind, Shard};
 use crate::state::{Folder, Mailbox, SeenPage, Subscription, Timer};
@@ -153,6 +153,7 @@ impl StateRecord for PlanPage {
 pub(crate) enum Table {
     Contacts,
     State,
+    History,
 }
 
 impl Table {
@@ -160,6 +161,7 @@ impl Table {
         match self {
             Self::Contacts => attr::CONTACT_ID,
             Self::State => attr::SK,
+            Self::History => attr::VERSION_KEY,
         }
     }
 
@@ -177,6 +179,7 @@ impl Table {
         let table = match self {
             Self::Contacts => "contacts",
             Self::State => "state",
+            Self::History => "history",
         };
         format!(
             "{table}/{}/{}",
@@ -197,6 +200,13 @@ pub(crate) fn contact_key(mailbox: &MailboxId, contact: &ContactId) -> Item {
     Item::from([
         (attr::MAILBOX_ID.to_owned(), s(mailbox)),
         (attr::CONTACT_ID.to_owned(), s(contact)),
+    ])
+}
+
+pub(crate) fn history_key(mailbox: &MailboxId, version: &VersionKey) -> Item {
+    Item::from([
+        (attr::MAILBOX_ID.to_owned(), s(mailbox)),
+        (attr::VERSION_KEY.to_owned(), s(version)),
     ])
 }
 

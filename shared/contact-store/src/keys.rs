@@ -35,6 +35,9 @@ pub(crate) mod attr {
     pub(crate) const BASE_LACKS: &str = "base_lacks";
     pub(crate) const CONTACT: &str = "contact";
     pub(crate) const SETTLED: &str = "settled";
+    pub(crate) const VERSION_KEY: &str = "version_key";
+    pub(crate) const SINCE: &str = "since";
+    pub(crate) const UNTIL: &str = "until";
 }
 
 /// Names of indexes.
@@ -85,6 +88,9 @@ impl StateKey {
     pub(crate) fn emails(email: &EmailKey) -> String {
         format!("email#{email}#")
     }
+
+    /// What all e-mail addresses begin with.
+    pub(crate) const EMAILS: &'static str = "email#";
 
     /// What the pages of a plan begin with.
     pub(crate) const PLAN: &'static str = "plan#";
@@ -213,6 +219,36 @@ impl fmt::Display for ChangedKey {
     }
 }
 
+/// The sort key of the table `history`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VersionKey {
+    pub(crate) contact: ContactId,
+    pub(crate) version: u64,
+}
+
+impl VersionKey {
+    /// What the versions of a contact begin with.
+    pub(crate) fn all_of(contact: &ContactId) -> String {
+        format!("{contact}#")
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (contact, version) = text.split_once('#')?;
+        let key = Self {
+            contact: contact.parse().ok()?,
+            version: version.parse().ok()?,
+        };
+        (key.to_string() == text).then_some(key)
+    }
+}
+
+/// As wide as the widest number, so that versions sort as they count.
+impl fmt::Display for VersionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{:020}", Self::all_of(&self.contact), self.version)
+    }
+}
+
 pub(crate) fn timer_name(kind: TimerKind) -> &'static str {
     match kind {
         TimerKind::Poll => "poll",
@@ -287,6 +323,16 @@ mod tests {
             if a != b {
                 prop_assert_eq!(key(a).to_string() < key(b).to_string(), a < b);
             }
+        }
+
+        #[test]
+        fn versions_sort_as_they_count_and_are_read_as_written(a: u64, b: u64) {
+            let key = |version| VersionKey {
+                contact: ContactId::of_request(&mailbox("ada"), "1"),
+                version,
+            };
+            prop_assert_eq!(VersionKey::parse(&key(a).to_string()), Some(key(a)));
+            prop_assert_eq!(key(a).to_string().cmp(&key(b).to_string()), a.cmp(&b));
         }
 
         #[test]

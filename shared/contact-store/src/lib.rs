@@ -1,7 +1,7 @@
 //! `DynamoDB`: the mirror's contacts, what Outlook has yet to be told of them, and what the sync remembers of each
 //! mailbox.
 //!
-//! Knows the two tables, their keys and every question that is asked of them. Must not know what a sync is: it takes
+//! Knows the tables, their keys and every question that is asked of them. Must not know what a sync is: it takes
 //! no decision, reads no clock, and nobody else names a key or an index. `docs/data-model.md` shows the items and
 //! gives the reasons.
 //!
@@ -55,6 +55,16 @@
 //! | AP41 | [`set_timer_if`](Store::set_timer_if) it is as it was read | state | put `m`, `TIMER#kind` | same `due_at` | resync-mailboxes |
 //! | AP42 | [`erase_leftovers`](Store::erase_leftovers) of a mailbox that is not enrolled | contacts, then state | AP25's, AP2, then AP26's | strong, none | sync-mailbox |
 //! | AP43 | the [`pending_deletes`](Store::pending_deletes) | contacts/by-pending | `mailbox_id = m AND pending_key BETWEEN` two times of one digit | eventual | sync-mailbox |
+//! | AP44 | [`keep_versions`](Store::keep_versions) | history | batch put `m`, `contact#version` | none: the same again | propagate-changes |
+//! | AP45 | the [`versions`](Store::versions) of a contact | history | `m`, `begins_with(version_key, contact#)`, newest first | eventual | contacts-api |
+//! | AP46 | one [`version`](Store::version) | history | get `m`, `contact#version` | strong | contacts-api |
+//! | AP47 | the [`version_at`](Store::version_at) a moment | history | AP45's, `since <= t < until` | strong | contacts-api |
+//! | AP48 | [`erase_versions`](Store::erase_versions) of a contact | history | AP45's, then batch delete | strong, none | propagate-changes, contacts-api |
+//! | AP49 | [`erase_history`](Store::erase_history) of a mailbox | history | `mailbox_id = m`, `until <= t`, then batch delete | strong, none | propagate-changes |
+//! | AP50 | [`erase_conflicts`](Store::erase_conflicts) of a contact | contacts | AP31's, then batch delete | strong, none | contacts-api |
+//! | AP51 | the [`aliases_of`](Store::aliases_of) a contact | contacts | `m`, `begins_with(contact_id, con_)`, those that lead to it | strong | contacts-api |
+//! | AP52 | [`erase_emails`](Store::erase_emails) of a contact | state | `m`, `begins_with(sk, email#)`, its own, then batch delete | strong, none | contacts-api |
+//! | AP53 | [`erase_aliases`](Store::erase_aliases) | contacts | batch delete `m`, contact id | none | contacts-api |
 //!
 //! # Schema versions
 //!
@@ -64,6 +74,7 @@
 
 mod base;
 mod calls;
+mod cause;
 mod conflict;
 mod conflicts;
 mod contact;
@@ -73,9 +84,11 @@ mod contact_writes;
 mod document;
 mod edit;
 mod emails;
+mod erase;
 mod error;
 mod feed;
 mod guard;
+mod history;
 mod items;
 mod keys;
 mod page;
@@ -93,11 +106,13 @@ mod usage;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cause::{Cause, Who, Why};
 pub use conflict::{Conflict, Settled, Settlement};
 pub use contact::{Companion, Contact, ContactOutline, Erased, Expected, Lookup};
 pub use contact_items::{Image, contact_of_image, mailbox_of_image};
 pub use error::StoreError;
 pub use feed::Feed;
+pub use history::Version;
 pub use page::Page;
 pub use pending::{PendingCount, PendingKind, PendingRow};
 pub use photo::{Photo, PhotoEdit};
@@ -134,6 +149,8 @@ pub struct Store {
     tables: Tables,
     tombstone_retention: Duration,
     conflict_retention: Duration,
+    history: String,
+    history_retention: Duration,
     meter: Arc<usage::Meter>,
 }
 
@@ -145,6 +162,8 @@ impl Store {
             tables,
             tombstone_retention: TOMBSTONE_RETENTION,
             conflict_retention: CONFLICT_RETENTION,
+            history: String::new(),
+            history_retention: Duration::ZERO,
             meter: Arc::default(),
         }
     }
@@ -166,6 +185,22 @@ impl Store {
             conflict_retention: retention,
             ..self
         }
+    }
+
+    /// The same store, which knows the table of the history, and gives versions that it keeps this long after they were
+    /// replaced. Without it no call about versions succeeds.
+    #[must_use]
+    pub fn keeping_history(self, table: impl Into<String>, retention: Duration) -> Self {
+        Self {
+            history: table.into(),
+            history_retention: retention,
+            ..self
+        }
+    }
+
+    /// How long it keeps versions of contacts after they were replaced.
+    pub fn history_retention(&self) -> Duration {
+        self.history_retention
     }
 
     /// What this store and its clones have asked of `DynamoDB` so far.

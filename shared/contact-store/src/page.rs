@@ -64,6 +64,7 @@ pub(crate) enum Question<'a> {
     Conflicts(&'a MailboxId, Option<&'a ContactId>),
     Feed(&'a MailboxId),
     Plan(&'a MailboxId),
+    Versions(&'a MailboxId, &'a ContactId),
 }
 
 impl fmt::Display for Question<'_> {
@@ -80,6 +81,7 @@ impl fmt::Display for Question<'_> {
             Self::Conflicts(mailbox, Some(contact)) => write!(f, "conflicts/{mailbox}/{contact}"),
             Self::Feed(mailbox) => write!(f, "feed/{mailbox}"),
             Self::Plan(mailbox) => write!(f, "plan/{mailbox}"),
+            Self::Versions(mailbox, contact) => write!(f, "versions/{mailbox}/{contact}"),
         }
     }
 }

@@ -104,7 +104,7 @@ pub fn save(
             part.extend(current.get(&name).map(|value| (name.clone(), value.clone())));
         }
     }
-    let is_doomed = current.edit.is_some_and(|edit| edit.wish == Wish::Delete);
+    let is_doomed = current.edit.is_some_and(|edit| edit.wish.is_farewell());
     let is_moved = folder != current.folder;
     if !is_doomed && !is_moved && document == *current.document && extras == *current.extras {
         return None;
@@ -135,7 +135,7 @@ pub fn save(
 pub fn delete(current: Current<'_>, at: Timestamp, urgency: Urgency) -> Option<Edited> {
     if current
         .edit
-        .is_some_and(|edit| edit.wish == Wish::Delete && edit.hold.is_none())
+        .is_some_and(|edit| edit.wish.is_farewell() && edit.hold.is_none())
     {
         return None;
     }
@@ -144,6 +144,27 @@ pub fn delete(current: Current<'_>, at: Timestamp, urgency: Urgency) -> Option<E
         extras: current.extras.clone(),
         folder: current.folder.clone(),
         edit: Some(next(current, Wish::Delete, at, urgency)),
+    })
+}
+
+/// A contact is to be forgotten, whatever it has waited for: nothing is left of its members, here and in what is kept of
+/// Outlook's. Where it lies in Outlook stays known until it is gone from there. `None`: Outlook does not have it, or has
+/// been told before.
+pub fn erase(current: Current<'_>, is_in_outlook: bool, at: Timestamp) -> Option<Edited> {
+    let is_told = |edit: &Edit| edit.wish == Wish::Erase && edit.hold.is_none();
+    if current.edit.is_some_and(is_told) || (current.edit.is_none() && !is_in_outlook) {
+        return None;
+    }
+    let edit = next(current, Wish::Erase, at, Urgency::Now);
+    Some(Edited {
+        document: Document::new(),
+        extras: Document::new(),
+        folder: current.folder.clone(),
+        edit: Some(Edit {
+            base: edit.base.map(|_| Document::new()),
+            members: std::collections::BTreeMap::new(),
+            ..edit
+        }),
     })
 }
 
@@ -182,8 +203,133 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
             (Wish::Save, Some(Hold::Review { candidates })) => Some(Hold::Review {
                 candidates: candidates.clone(),
             }),
-            (Wish::Save | Wish::Delete, _) => None,
+            (Wish::Save | Wish::Delete | Wish::Erase, _) => None,
         },
         ..edit.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::push::{Sent, Step, after, after_delete, read_instead, step};
+    use crate::rebase::{Bereaved, bereaved, onto};
+    use crate::record::{DeletionPolicy, Pending, Policy, Rules, Shown};
+
+    fn document(value: &serde_json::Value) -> Document {
+        value.as_object().unwrap().clone()
+    }
+
+    fn pending(edited: &Edited) -> Pending<'_> {
+        Pending {
+            document: &edited.document,
+            extras: &edited.extras,
+            folder: &edited.folder,
+            edit: edited.edit.as_ref().unwrap(),
+        }
+    }
+
+    #[test]
+    fn an_erasure_keeps_nothing_whatever_outlook_shows_and_whoever_decides() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (folder, elsewhere) = (FolderId::new("f"), FolderId::new("g"));
+        let (had, extras) = (
+            document(&json!({ "surname": "Byron" })),
+            document(&json!({ "vCard": ["X"] })),
+        );
+        let settled = Current {
+            document: &had,
+            extras: &extras,
+            folder: &folder,
+            edit: None,
+            rev: 4,
+        };
+        let changed = save(
+            settled,
+            document(&json!({ "surname": "King" })),
+            &folder,
+            at(1),
+            Urgency::Now,
+        )
+        .unwrap();
+        let waiting = Current {
+            document: &changed.document,
+            extras: &changed.extras,
+            edit: changed.edit.as_ref(),
+            ..settled
+        };
+        let theirs = document(&json!({ "surname": "Lovelace", "jobTitle": "Countess" }));
+        let seen = Shown {
+            document: &theirs,
+            folder: &elsewhere,
+            modified_at: Some(at(9)),
+        };
+        let nobody = BTreeMap::new();
+        for current in [settled, waiting] {
+            let erased = erase(current, true, at(5)).unwrap();
+            assert!(erased.document.is_empty() && erased.extras.is_empty());
+            let edit = erased.edit.as_ref().unwrap();
+            assert_eq!(edit.base, Some(Document::new()));
+            assert!(edit.members.is_empty());
+            assert_eq!(step(pending(&erased)), Step::Delete);
+            assert_eq!(after_delete(edit), None);
+            for deletion in [
+                DeletionPolicy::EditWins,
+                DeletionPolicy::DeleteWins,
+                DeletionPolicy::ByPolicy,
+            ] {
+                let rules = Rules {
+                    conflict: Policy::OutlookWins,
+                    deletion,
+                };
+                assert_eq!(bereaved(pending(&erased), rules), Bereaved::Gone(None));
+                // It was sent before, and is answered now; or what came of it is read.
+                let sent = Step::Update(document(&json!({ "surname": "King" })));
+                let sent = Sent {
+                    pending: pending(&changed),
+                    step: &sent,
+                };
+                for rebased in [
+                    onto(pending(&erased), seen, rules, &nobody),
+                    after(sent, pending(&erased), seen, rules.conflict, &nobody),
+                    read_instead(sent, pending(&erased), seen, rules, &nobody),
+                ] {
+                    assert!(
+                        rebased.document.is_empty()
+                            && rebased.extras.is_empty()
+                            && rebased.clashes.is_empty()
+                    );
+                    let edit = rebased.edit.as_ref().unwrap();
+                    assert_eq!((edit.wish, &edit.base), (Wish::Erase, &Some(Document::new())));
+                    assert_eq!(edit.base_folder.as_ref(), Some(&elsewhere));
+                }
+            }
+            // Told once, it is not told again; and it is no delete that could be made anew.
+            let again = Current {
+                document: &erased.document,
+                extras: &erased.extras,
+                folder: &erased.folder,
+                edit: erased.edit.as_ref(),
+                rev: 5,
+            };
+            assert_eq!(erase(again, true, at(6)), None);
+            assert_eq!(delete(again, at(6), Urgency::Now), None);
+        }
+        assert_eq!(
+            erase(settled, false, at(5)),
+            None,
+            "a tombstone has nothing to be told"
+        );
+        let unborn = create(had.clone(), &folder, false, 0, at(1), Urgency::Now);
+        let unborn = Current {
+            edit: unborn.edit.as_ref(),
+            ..settled
+        };
+        let erased = erase(unborn, false, at(5)).unwrap();
+        assert_eq!(step(pending(&erased)), Step::Agreed, "Outlook has never had it");
     }
 }

@@ -12,7 +12,9 @@ use crate::bugs::{Bug, bug};
 use crate::edit::{Current, Edited, save};
 use crate::members::{DISPLAY_NAME, MADE_OF_NAMES, NAME_PARTS, differing, holds, is_blank, kind, same, wire};
 use crate::merge::{Clash, Ours, Theirs, Winner, merge, settle};
-use crate::rebase::{FOLDER, Rebased, anew, conclude, folder, left_behind, onto, onto_base, ours, theirs};
+use crate::rebase::{
+    FOLDER, Rebased, anew, conclude, folder, forgotten, left_behind, onto, onto_base, ours, theirs,
+};
 use crate::record::{Edit, Pending, Policy, Rules, Shown, Urgency, Wish};
 use crate::shape::whole;
 use crate::sighting::Document;
@@ -41,8 +43,8 @@ pub fn step(pending: Pending<'_>) -> Step {
     let edit = pending.edit;
     match (edit.wish, &edit.base) {
         _ if edit.hold.is_some() => Step::Held,
-        (Wish::Delete, Some(_)) => Step::Delete,
-        (Wish::Delete, None) => Step::Agreed,
+        (Wish::Delete | Wish::Erase, Some(_)) => Step::Delete,
+        (Wish::Delete | Wish::Erase, None) => Step::Agreed,
         (Wish::Save, None) => Step::Create(all(pending.document)),
         (Wish::Save, Some(_)) if is_moved(pending) => Step::Move(all(pending.document)),
         (Wish::Save, Some(base)) => {
@@ -112,6 +114,9 @@ pub fn after(
     policy: Policy,
     answers: &BTreeMap<String, Value>,
 ) -> Rebased {
+    if now.edit.wish == Wish::Erase {
+        return forgotten(now.edit, answer.folder);
+    }
     let (extras, left) = left_behind(sent.pending, now.extras, answer);
     let now = Pending {
         extras: &extras,
@@ -128,7 +133,7 @@ pub fn after(
     } else {
         match now.edit.wish {
             Wish::Save => replay(sent, now, answer, policy, answers),
-            Wish::Delete => Rebased {
+            Wish::Delete | Wish::Erase => Rebased {
                 document: answer.document.clone(),
                 extras: extras.clone(),
                 folder: answer.folder.clone(),
@@ -153,7 +158,7 @@ pub fn read_instead(
     rules: Rules,
     answers: &BTreeMap<String, Value>,
 ) -> Rebased {
-    if !is_carried_out(sent, found) {
+    if !is_carried_out(sent, found) || now.edit.wish == Wish::Erase {
         return onto(now, found, rules, answers);
     }
     let edit = Edit {
@@ -250,7 +255,7 @@ fn edits_since(sent: Sent<'_>, now: Pending<'_>) -> BTreeMap<String, Timestamp> 
 /// and is to be created anew by this edit.
 pub fn after_delete(edit: &Edit) -> Option<Edit> {
     match edit.wish {
-        Wish::Delete => None,
+        Wish::Delete | Wish::Erase => None,
         Wish::Save => Some(anew(edit)),
     }
 }

@@ -64,6 +64,22 @@ pub fn onto(
             rebased
         }
         Wish::Delete => delete(pending, shown, rules),
+        Wish::Erase => forgotten(pending.edit, shown.folder),
+    }
+}
+
+/// A contact that is to be forgotten, wherever Outlook has it: nothing that it shows is taken in.
+pub(crate) fn forgotten(edit: &Edit, folder: &FolderId) -> Rebased {
+    Rebased {
+        document: Document::new(),
+        extras: Document::new(),
+        folder: folder.clone(),
+        edit: Some(Edit {
+            base: Some(Document::new()),
+            base_folder: Some(folder.clone()),
+            ..edit.clone()
+        }),
+        clashes: Vec::new(),
     }
 }
 
@@ -84,7 +100,7 @@ pub fn bereaved(pending: Pending<'_>, rules: Rules) -> Bereaved {
     let Some(base) = &edit.base else {
         return match edit.wish {
             Wish::Save => Bereaved::Unborn,
-            Wish::Delete => Bereaved::Gone(None),
+            Wish::Delete | Wish::Erase => Bereaved::Gone(None),
         };
     };
     let is_moved = edit
@@ -92,7 +108,7 @@ pub fn bereaved(pending: Pending<'_>, rules: Rules) -> Bereaved {
         .as_ref()
         .is_some_and(|base| base != pending.folder);
     match edit.wish {
-        Wish::Delete => Bereaved::Gone(None),
+        Wish::Delete | Wish::Erase => Bereaved::Gone(None),
         Wish::Save if !is_moved && differing(base, pending.document).is_empty() => Bereaved::Gone(None),
         Wish::Save => {
             // Outlook tells no time of a delete. It was seen after the edit was made, so it counts as the later one.

@@ -125,6 +125,9 @@ pub enum Wish {
     Save,
     /// Outlook is to have it no longer.
     Delete,
+    /// A person has asked for it to be forgotten: Outlook is to have it no longer, whoever has changed it there, and
+    /// nothing that Outlook shows of it is kept here.
+    Erase,
 }
 
 /// How soon an edit is to reach Outlook.
@@ -211,6 +214,16 @@ pub enum DeletionPolicy {
     DeleteWins,
     /// Whoever would win a conflict over a member.
     ByPolicy,
+}
+
+impl Wish {
+    /// True where the contact is deleted here, and Outlook does not know yet.
+    pub fn is_farewell(self) -> bool {
+        match self {
+            Self::Save => false,
+            Self::Delete | Self::Erase => true,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,11 @@ impl GraphConfig {
         self.cloud.parse() != Ok(Cloud::China)
     }
 
+    /// False in a cloud in which a contact can't be deleted for good (facts 2.5).
+    pub fn can_purge(&self) -> bool {
+        self.cloud.parse() == Ok(Cloud::Global)
+    }
+
     /// The client. Makes no call.
     pub fn connect(
         &self,
@@ -100,8 +105,8 @@ impl GraphConfig {
 }
 
 impl Settings {
-    /// `POLL_MINUTES`, `COMPARE_HOURS`, `SILENCE_HOURS`, `TOMBSTONE_DAYS`, `CONFLICT_DAYS`, `CONFLICT_POLICY`,
-    /// `CONFLICT_FALLBACK`, `DELETION_POLICY`, `DELETE_GUARD_MINIMUM`, `DELETE_GUARD_PERCENT`; where one is not set, the
+    /// `POLL_MINUTES`, `COMPARE_HOURS`, `SILENCE_HOURS`, `TOMBSTONE_DAYS`, `HISTORY_DAYS`, `CONFLICT_DAYS`,
+    /// `CONFLICT_POLICY`, `CONFLICT_FALLBACK`, `DELETION_POLICY`, `DELETE_GUARD_MINIMUM`, `DELETE_GUARD_PERCENT`; where one is not set, the
     /// default.
     pub fn from_vars(vars: &mut Vars<'_>) -> Self {
         let default = Self::default();
@@ -113,7 +118,12 @@ impl Settings {
             poll_every: duration("POLL_MINUTES", 60, default.poll_every),
             compare_every: duration("COMPARE_HOURS", 60 * 60, default.compare_every),
             silent_after: duration("SILENCE_HOURS", 60 * 60, default.silent_after),
-            tombstones_for: duration("TOMBSTONE_DAYS", 24 * 60 * 60, default.tombstones_for),
+            // What was deleted can be brought back as long as its history is kept.
+            tombstones_for: duration("TOMBSTONE_DAYS", 24 * 60 * 60, default.tombstones_for).max(duration(
+                "HISTORY_DAYS",
+                24 * 60 * 60,
+                Duration::ZERO,
+            )),
             conflicts_for: duration("CONFLICT_DAYS", 24 * 60 * 60, default.conflicts_for),
             conflicts: vars.word("CONFLICT_POLICY"),
             fallback: vars.word("CONFLICT_FALLBACK"),
@@ -127,6 +137,7 @@ impl Settings {
                     .unwrap_or(default.guard.percent),
             },
             delta: default.delta,
+            purge: default.purge,
         }
     }
 }

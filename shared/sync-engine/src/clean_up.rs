@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use contact_store::{Companion, Contact};
+use contact_store::{Companion, Contact, Why};
 use graph_client::{ContactWrite, GraphError, Transport};
 use sync_core::edit::Current;
 use sync_core::ids::OutlookId;
@@ -13,7 +13,7 @@ use sync_core::members::alike;
 use sync_core::merge::{Clash, Winner};
 use sync_core::push::{Step, overlooked};
 use sync_core::rebase::{DELETED, Rebased};
-use sync_core::record::{self, OutlookItem, Side, Wish};
+use sync_core::record::{self, OutlookItem, Wish};
 use sync_core::sighting::Document;
 
 use crate::Trouble;
@@ -85,9 +85,9 @@ impl<T: Transport> Session<'_, T> {
             .collect();
         let deletes: Vec<ContactWrite> = doomed
             .iter()
-            .map(|(_, id, if_match)| ContactWrite::Delete {
-                id: id.as_str().to_owned(),
-                if_match: if_match.clone(),
+            .map(|(index, id, if_match)| {
+                let id = id.as_str().to_owned();
+                self.deletion(&leavers[*index].contact, id, if_match.clone())
             })
             .collect();
         let mut end = None;
@@ -202,6 +202,9 @@ impl<T: Transport> Session<'_, T> {
     /// more what the item was, or nobody wants the contact, that is kept in the conflict log.
     fn take_along(&mut self, leaver: &mut Leaver, shown: &Shown, base: Option<&Base>) {
         let contact = &mut leaver.contact;
+        if contact.is_erased() {
+            return; // Nothing of it is to be kept.
+        }
         let is_wanted = contact.edit.as_ref().is_none_or(|edit| edit.wish == Wish::Save);
         let Some(base) = base.filter(|_| is_wanted && contact.deleted_at.is_none()) else {
             if !alike(&shown.document, &contact.document) {
@@ -234,7 +237,12 @@ impl<T: Transport> Session<'_, T> {
                 edit: edited.edit,
                 clashes: Vec::new(),
             };
-            become_of(contact, rebased, Side::Outlook, self.now(), false);
+            let why = if clashes.is_empty() {
+                Why::Seen
+            } else {
+                Why::Conflict
+            };
+            become_of(contact, rebased, why, self.now(), false);
         }
         if !clashes.is_empty() {
             let (base, ours) = (base.document.clone(), before.document);

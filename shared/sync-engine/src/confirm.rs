@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use contact_store::{Contact, StoreError};
+use contact_store::{Contact, StoreError, Why};
 use graph_client::{Transport, Written};
 use sync_core::ids::{ContactId, FolderId, OutlookId};
 use sync_core::push::{Sent, Step, after, after_delete, read_instead};
 use sync_core::rebase::Rebased;
-use sync_core::record::{self, OutlookItem, Pending, Side, Wish};
+use sync_core::record::{self, OutlookItem, Pending, Wish};
 use sync_core::sighting::Source;
 
 use crate::Trouble;
@@ -114,7 +114,7 @@ impl<T: Transport> Session<'_, T> {
             item,
             seen,
         };
-        Some(self.settled_write(Some(now), &meeting, rebased, Side::Outlook, Effect::Update))
+        Some(self.settled_write(Some(now), &meeting, rebased, Why::Confirmed, Effect::Update))
     }
 
     fn deleted(&mut self, now: &Contact) -> Write {
@@ -124,7 +124,7 @@ impl<T: Transport> Session<'_, T> {
                 contact.edit = Some(edit);
                 contact.outlook = None;
             }
-            None => bury(&mut contact, Side::Platform, self.now()),
+            None => bury(&mut contact, Why::Deleted, self.now()),
         }
         Write::over(now, contact, Effect::Bury)
     }
@@ -142,10 +142,10 @@ impl<T: Transport> Session<'_, T> {
                     edit: None,
                     clashes: Vec::new(),
                 };
-                become_of(&mut agreed, rebased, Side::Outlook, self.now(), false);
+                become_of(&mut agreed, rebased, Why::Confirmed, self.now(), false);
             }
             (Wish::Save, None) => return Ok(()),
-            (Wish::Delete, _) => bury(&mut agreed, Side::Platform, self.now()),
+            (Wish::Delete | Wish::Erase, _) => bury(&mut agreed, Why::Deleted, self.now()),
         }
         // Who has edited it meanwhile has not agreed.
         self.write_all(vec![Write::over(&contact, agreed, Effect::Touch)])
@@ -226,7 +226,7 @@ impl<T: Transport> Session<'_, T> {
                 change_key: change_key.clone(),
             };
             let meeting = Meeting { shown, item, seen };
-            let write = self.settled_write(Some(now), &meeting, rebased, Side::Outlook, Effect::Update);
+            let write = self.settled_write(Some(now), &meeting, rebased, Why::Merged, Effect::Update);
             if self.write_each(vec![write]).await?.is_empty() {
                 return Ok(true);
             }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use contact_store::Contact;
+use contact_store::{Contact, Why};
 use graph_client::{ErrorKind, Transport};
 use jiff::Timestamp;
 use sync_core::ids::{ContactId, OutlookId};
@@ -365,12 +365,13 @@ impl<T: Transport> Session<'_, T> {
                 Some(clash)
             }
             Some(Bereaved::Gone(clash)) => {
-                bury(&mut contact, Side::Outlook, now);
+                let why = if clash.is_some() { Why::Conflict } else { Why::Seen };
+                bury(&mut contact, why, now);
                 clash
             }
             Some(Bereaved::Unborn) => return None,
             None => {
-                bury(&mut contact, Side::Outlook, now);
+                bury(&mut contact, Why::Seen, now);
                 None
             }
         };
@@ -396,7 +397,7 @@ impl<T: Transport> Session<'_, T> {
 fn guarded_by(contact: &Contact) -> Option<Side> {
     let edit = contact.edit.as_ref()?;
     matches!(edit.hold, Some(Hold::Guarded { .. })).then_some(match edit.wish {
-        Wish::Delete => Side::Platform,
+        Wish::Delete | Wish::Erase => Side::Platform,
         Wish::Save => Side::Outlook,
     })
 }

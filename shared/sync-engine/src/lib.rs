@@ -106,6 +106,8 @@ pub struct Settings {
     pub guard: Guard,
     /// False in a cloud without contact delta (21Vianet): folders are listed instead (facts 9.7).
     pub delta: bool,
+    /// False in a cloud in which a contact that is erased can only be deleted: it lies among the deleted items then.
+    pub purge: bool,
 }
 
 impl Default for Settings {
@@ -122,6 +124,7 @@ impl Default for Settings {
             deletions: DeletionPolicy::default(),
             guard: Guard::default(),
             delta: true,
+            purge: true,
         }
     }
 }

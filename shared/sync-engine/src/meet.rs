@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use contact_store::{Companion, Conflict, ConflictPolicy, Contact, Expected};
+use contact_store::{Cause, Companion, Conflict, ConflictPolicy, Contact, Expected, Who, Why};
 use graph_client::Transport;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use sync_core::ids::{ConflictId, ContactId};
 use sync_core::members::alike;
 use sync_core::merge::Clash;
 use sync_core::rebase::{self, DELETED, FOLDER, Rebased};
-use sync_core::record::{self, Edit, OutlookItem, Pending, Policy, Rules, Side, Wish};
+use sync_core::record::{self, Edit, OutlookItem, Pending, Policy, Rules, Side};
 use sync_core::shape::whole;
 use sync_core::sighting::Document;
 
@@ -50,23 +50,26 @@ impl<T: Transport> Session<'_, T> {
                 clashes: Vec::new(),
             },
         };
-        self.settled_write(stored, meeting, rebased, Side::Outlook, effect)
+        let is_pending = stored.is_some_and(|stored| stored.edit.is_some());
+        let why = if is_pending { Why::Merged } else { Why::Seen };
+        self.settled_write(stored, meeting, rebased, why, effect)
     }
 
-    /// The write that makes a record what it has become. `by`: who has brought about what is new to see.
+    /// The write that makes a record what it has become. `why`: what has brought about what is new to see, unless a policy
+    /// has decided it.
     pub(crate) fn settled_write(
         &mut self,
         stored: Option<&Contact>,
         meeting: &Meeting<'_>,
         rebased: Rebased,
-        by: Side,
+        why: Why,
         effect: Effect,
     ) -> Write {
         let now = self.now();
         let shown = meeting.shown;
         let mut contact = stored.cloned().unwrap_or_else(|| {
             let (mailbox, id) = (self.mailbox.id.clone(), shown.id.clone());
-            Contact::blank(mailbox, id, rebased.folder.clone(), by, now)
+            Contact::blank(mailbox, id, rebased.folder.clone(), Side::Outlook, now)
         });
         if contact.is_tombstone() {
             // Its object is about to be deleted. What Outlook has is read anew.
@@ -88,7 +91,8 @@ impl<T: Transport> Session<'_, T> {
         // Of a contact that the platform has deleted it has nothing.
         let ours = stored.filter(|stored| stored.deleted_at.is_none());
         let ours = ours.map(|stored| stored.document.clone());
-        let is_new = become_of(&mut contact, rebased, by, now, stored.is_none());
+        let why = if clashes.is_empty() { why } else { Why::Conflict };
+        let is_new = become_of(&mut contact, rebased, why, now, stored.is_none());
         if !clashes.is_empty() && !bug(Bug::ConflictNotLogged) {
             let theirs = meeting.seen.document.clone();
             companions.push(self.conflict(&contact, clashes, base, ours, Some(theirs)));
@@ -223,14 +227,11 @@ pub(crate) fn pending<'a>(contact: &'a Contact, edit: &'a Edit) -> Pending<'a> {
 pub(crate) fn become_of(
     contact: &mut Contact,
     rebased: Rebased,
-    by: Side,
+    why: Why,
     now: Timestamp,
     is_first: bool,
 ) -> bool {
-    let wants_delete = rebased
-        .edit
-        .as_ref()
-        .is_some_and(|edit| edit.wish == Wish::Delete);
+    let wants_delete = rebased.edit.as_ref().is_some_and(|edit| edit.wish.is_farewell());
     let deleted_at = contact.deleted_at.filter(|_| wants_delete);
     // What becomes of a deleted contact nobody sees.
     let is_changed = || {
@@ -247,13 +248,14 @@ pub(crate) fn become_of(
     if is_new {
         contact.version += 1;
         contact.changed_at = now;
-        contact.changed_by = by;
+        contact.changed_by = Side::Outlook;
+        contact.cause = Some(Cause::of(why));
     }
     is_new
 }
 
 /// A record that nothing is left of but its id.
-pub(crate) fn bury(contact: &mut Contact, by: Side, now: Timestamp) {
+pub(crate) fn bury(contact: &mut Contact, why: Why, now: Timestamp) {
     contact.document = Document::new();
     contact.extras = Document::new();
     contact.omitted = Vec::new();
@@ -263,7 +265,11 @@ pub(crate) fn bury(contact: &mut Contact, by: Side, now: Timestamp) {
     if contact.deleted_at.is_none() && !bug(Bug::TombstoneDropped) {
         contact.deleted_at = Some(now);
         contact.changed_at = now;
-        contact.changed_by = by;
+        contact.changed_by = match why.who() {
+            Who::Platform => Side::Platform,
+            Who::Outlook | Who::Sync | Who::Unknown => Side::Outlook,
+        };
+        contact.cause = Some(Cause::of(why));
         contact.version += 1;
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use contact_store::{Contact, Expected, Photo, Store, StoreError};
+use contact_store::{Cause, Contact, Expected, Photo, Store, StoreError, Why};
 use graph_client::{ErrorKind, Transport};
 use job_queue::WorkJob;
 use photo_store::{PhotoName, PhotoStore};
@@ -235,6 +235,7 @@ impl<T: Transport> Session<'_, T> {
             version,
             changed_at: self.now(),
             changed_by: Side::Outlook,
+            cause: Some(Cause::of(Why::Seen)),
             ..stored.clone()
         })
     }

@@ -291,8 +291,11 @@ impl<T: Transport> Session<'_, T> {
 
     /// A person has seen, after it was deleted here, that this is what was meant.
     pub(crate) fn is_released(&self, contact: &Contact) -> bool {
-        let edited_at = contact.edit.as_ref().map(|edit| edit.edited_at);
-        edited_at.is_some() && edited_at <= self.mailbox.deletes.released_at
+        let edit = contact.edit.as_ref();
+        let edited_at = edit.map(|edit| edit.edited_at);
+        // Whoever erases one person has said so.
+        let is_erased = edit.is_some_and(|edit| edit.wish == Wish::Erase);
+        is_erased || edited_at.is_some() && edited_at <= self.mailbox.deletes.released_at
     }
 
     /// A delete that waits for a person.

@@ -14,7 +14,7 @@ use sync_core::ids::{ContactId, FolderId};
 use sync_core::members::differing;
 use sync_core::rebase::FOLDER;
 use sync_core::record::Wish;
-use sync_core::sighting::Source;
+use sync_core::sighting::{Document, Source};
 
 use crate::Trouble;
 use crate::convert::Shown;
@@ -195,6 +195,7 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
         let mut base = match edit.wish {
             Wish::Save => contact.document.clone(),
             Wish::Delete => shown.document.clone(),
+            Wish::Erase => Document::new(),
         };
         for name in edit.members.keys().filter(|name| *name != FOLDER) {
             match shown.document.get(name) {

@@ -248,9 +248,18 @@ impl<T: Transport> Session<'_, T> {
                 if_match,
                 members: members.clone(),
             },
-            Step::Delete => ContactWrite::Delete { id: id()?, if_match },
+            Step::Delete => self.deletion(contact, id()?, if_match),
             Step::Agreed | Step::Held => return None,
         })
+    }
+
+    /// Nothing of somebody who is erased is to be found again, if that is to be had.
+    pub(crate) fn deletion(&self, contact: &Contact, id: String, if_match: Option<String>) -> ContactWrite {
+        if contact.is_erased() && self.engine.settings.purge {
+            ContactWrite::Purge { id }
+        } else {
+            ContactWrite::Delete { id, if_match }
+        }
     }
 
     /// True where what was changed turns out to lie in none of the mailbox's synced folders.

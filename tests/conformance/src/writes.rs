@@ -23,6 +23,9 @@ impl<T: Transport> Probe<T> {
         self.what_outlook_cannot_hold_is_refused_with_a_reason()
             .await
             .context("what_outlook_cannot_hold_is_refused_with_a_reason")?;
+        self.a_purged_contact_is_nowhere()
+            .await
+            .context("a_purged_contact_is_nowhere")?;
         self.photos_are_kept().await.context("photos_are_kept")
     }
 
@@ -126,6 +129,23 @@ impl<T: Transport> Probe<T> {
                 "a read by id shows another stamp or none"
             );
         }
+        Ok(())
+    }
+
+    /// Deleted for good, a contact can't be read by its id any more, and once more it is gone already (facts 2.5).
+    pub async fn a_purged_contact_is_nowhere(&self) -> Result<()> {
+        let folder = self.default_folder().await?;
+        let made = self
+            .make(&folder, &json!({ "displayName": "Conformance" }))
+            .await?;
+        let purge = ContactWrite::Purge { id: made.id.clone() };
+        for _ in 0..2 {
+            let outcome = one(self.write(std::slice::from_ref(&purge)).await)?;
+            ensure!(outcome == Written::Deleted, "a purge saved something");
+        }
+        let mut found = self.mailbox().contacts(&[made.id.as_str()]).await;
+        let found = found.pop().context("a read without an outcome")??;
+        ensure!(found.is_none(), "a purged contact is still there");
         Ok(())
     }
 

@@ -30,8 +30,8 @@ use sync_engine::{Engine, Scheduler, Settings, Subscriber};
 use sync_mailbox::Worker;
 
 use crate::aws::{
-    Batch, CONTACTS_TABLE, LIFECYCLE_QUEUE, LocalAws, LocalBus, LocalQueue, LocalStream, STATE_TABLE,
-    Schedules, StreamBatch, WORK_QUEUE,
+    Batch, CONTACTS_TABLE, HISTORY_TABLE, LIFECYCLE_QUEUE, LocalAws, LocalBus, LocalQueue, LocalStream,
+    STATE_TABLE, Schedules, StreamBatch, WORK_QUEUE,
 };
 
 /// The app that the simulated tenants have consented to.
@@ -47,6 +47,9 @@ const CLIENT_STATE_SECRET: &str = "client-state";
 pub const RENEW: &str = "renew";
 /// The schedule of resync-mailboxes.
 pub const RESYNC: &str = "resync";
+
+/// How long versions are kept, as the template has it.
+const HISTORY: Duration = Duration::from_hours(30 * 24);
 
 /// How long functions live, as the template has it.
 const WORKER_LIFE: Duration = Duration::from_mins(2);
@@ -276,7 +279,8 @@ impl<T: Transport + Clone> LocalStack<T> {
             metrics: metrics.clone(),
         };
         let api = contacts_api::router(Api {
-            store: Store::clone(&store),
+            // Like the others it counts together with the worker; only what reads and writes the history knows it.
+            store: Store::clone(&store).keeping_history(HISTORY_TABLE, HISTORY),
             work: job_queue(),
             lifecycle: lifecycle_queue(),
             photos: photos.store(&aws),
@@ -514,7 +518,7 @@ fn tables() -> Tables {
     }
 }
 
-/// With a store of its own, so that what the index of addresses costs is not mixed with what the sync costs.
+/// With a store of its own, so that what the index of addresses and the history cost is not mixed with what the sync costs.
 fn propagate(
     aws: &LocalAws,
     work: &LocalQueue,
@@ -523,8 +527,9 @@ fn propagate(
     metrics: &MetricSink,
 ) -> Propagate {
     Propagate {
-        store: Store::new(aws.dynamodb(), tables.clone()),
+        store: Store::new(aws.dynamodb(), tables.clone()).keeping_history(HISTORY_TABLE, HISTORY),
         tables,
+        keeps_history: true,
         work: JobQueue::new(aws.sqs(), work.url()),
         bus: EventBus::new(aws.eventbridge(), aws.bus().name()),
         ambient: ambient.clone(),

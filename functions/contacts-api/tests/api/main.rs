@@ -16,6 +16,7 @@ mod editing;
 mod exporting;
 mod following;
 mod held;
+mod history;
 mod invalid;
 mod lambda;
 mod mailboxes;

@@ -78,7 +78,8 @@ impl World {
             contacts: "contacts".to_owned(),
             state: "state".to_owned(),
         };
-        let store = Store::new(dynamodb.clone(), tables);
+        let store =
+            Store::new(dynamodb.clone(), tables).keeping_history("history", Duration::from_hours(30 * 24));
         let ambient = Ambient::simulated("2026-11-23T06:41:00Z".parse().unwrap(), 7);
         let sqs = FakeSqs::default();
         let client = sqs.client().await;
@@ -328,7 +329,11 @@ async fn listen() -> (TcpListener, String) {
 /// `DynamoDB` in this process, with the tables as the template deploys them; returns its URL.
 async fn embedded_dynamodb() -> String {
     let database = dynoxide::Database::memory().unwrap();
-    for (name, resource) in [("contacts", "ContactsTable"), ("state", "StateTable")] {
+    for (name, resource) in [
+        ("contacts", "ContactsTable"),
+        ("state", "StateTable"),
+        ("history", "HistoryTable"),
+    ] {
         database
             .create_table(serde_json::from_value(table(name, resource)).unwrap())
             .unwrap();
@@ -345,7 +350,9 @@ fn table(name: &str, resource: &str) -> Value {
     let properties = &template["Resources"][resource]["Properties"];
     let mut table = json!({"TableName": name, "BillingMode": "PAY_PER_REQUEST"});
     for member in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"] {
-        table[member] = serde_json::to_value(&properties[member]).unwrap();
+        if let Some(of_table) = properties.get(member) {
+            table[member] = serde_json::to_value(of_table).unwrap();
+        }
     }
     table
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ambient::Ambient;
 use axum::extract::State;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 pub(crate) const CONTACTS: &str = "mirror-contacts";
 pub(crate) const STATE: &str = "mirror-state";
+pub(crate) const HISTORY: &str = "mirror-history";
 
 #[derive(Clone, Default)]
 pub(crate) struct FakeAws(Arc<Mutex<Inner>>);
@@ -41,8 +43,10 @@ impl FakeAws {
             state: STATE.to_owned(),
         };
         let propagate = Propagate {
-            store: Store::new(dynamodb(&url), tables.clone()),
+            store: Store::new(dynamodb(&url), tables.clone())
+                .keeping_history(HISTORY, Duration::from_hours(24)),
             tables,
+            keeps_history: true,
             work: JobQueue::new(sqs(&url), "https://sqs.example/1/work.fifo"),
             bus: EventBus::new(eventbridge(&url), "mirror"),
             ambient: Ambient::simulated("2026-11-23T07:00:00Z".parse().unwrap(), 1),
@@ -121,6 +125,7 @@ async fn answer(
             json!({ "FailedEntryCount": 0, "Entries": results })
         }
         "BatchWriteItem" => json!({ "UnprocessedItems": {} }),
+        "Query" => json!({ "Items": [], "Count": 0 }),
         other => panic!("the function must not call {other}"),
     };
     (StatusCode::OK, Json(answer))

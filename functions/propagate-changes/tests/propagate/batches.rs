@@ -222,3 +222,54 @@ async fn a_mailbox_is_told_off_the_other_stream() {
     assert_eq!(event["data"]["change"], "enrolled");
     assert_eq!(event["subject"], mailbox_id().as_str());
 }
+
+#[tokio::test]
+async fn a_batch_keeps_what_was_and_what_is_forgotten_is_forgotten_first() {
+    let (aws, propagate) = FakeAws::start().await;
+    let people = people(30);
+    let renamed: Vec<_> = people
+        .iter()
+        .map(|contact| {
+            seen(contact, |it| {
+                drop(it.document.insert("jobTitle".into(), json!("Countess")));
+            })
+        })
+        .collect();
+    let erased = seen(&renamed[0], crate::scene::erase);
+    let mut records: Vec<_> = (0..30)
+        .map(|at| record(at, CONTACTS, Some(image(&people[at])), Some(image(&renamed[at]))))
+        .collect();
+    records.push(record(
+        30,
+        CONTACTS,
+        Some(image(&renamed[0])),
+        Some(image(&erased)),
+    ));
+    records.push(record(31, CONTACTS, Some(image(&renamed[1])), None));
+    assert_eq!(handle(&propagate, records.clone()).await, None);
+    let put = |aws: &FakeAws| -> Vec<String> {
+        let inputs = aws.inputs("BatchWriteItem").into_iter();
+        let requests = inputs.flat_map(|input| {
+            let of_history = input["RequestItems"][crate::aws::HISTORY].as_array().cloned();
+            of_history.unwrap_or_default()
+        });
+        let puts = requests.filter_map(|it| {
+            it["PutRequest"]["Item"]["contact"]["S"]
+                .as_str()
+                .map(str::to_owned)
+        });
+        puts.collect()
+    };
+    let mut kept = put(&aws);
+    kept.sort();
+    let mut expected: Vec<_> = people[2..].iter().map(|contact| contact.id.to_string()).collect();
+    expected.sort();
+    assert_eq!(kept, expected);
+    assert_eq!(aws.inputs("Query").len(), 2, "of the two that are forgotten");
+
+    // What could not be kept comes again, from the first of them on; and kept twice it is the same.
+    aws.break_down("BatchWriteItem");
+    assert_eq!(handle(&propagate, records.clone()).await.as_deref(), Some("2"));
+    aws.mend();
+    assert_eq!(handle(&propagate, records).await, None);
+}

@@ -8,12 +8,13 @@ use sync_core::ids::FolderId;
 use sync_core::photo::PhotoHash;
 use sync_core::record::DeletionPolicy;
 
-use crate::scene::{at, conflict, contact, edited, left, mailbox, mailbox_written, seen, written};
+use crate::scene::{at, conflict, contact, edited, erase, left, mailbox, mailbox_written, seen, written};
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     Kind::ContactCreated,
     Kind::ContactUpdated,
     Kind::ContactDeleted,
+    Kind::ContactErased,
     Kind::ConflictRecorded,
     Kind::MailboxChanged,
 ];
@@ -71,6 +72,8 @@ fn events() -> Vec<Event> {
         drop(it.document.insert("n".repeat(9_000), json!(1)));
     });
     let gone = seen(&plain, |it| it.deleted_at = Some(at("06:30:00")));
+    let erased = seen(&full, erase);
+    let again = seen(&gone, erase);
     let refused = mailbox(Phase::Unavailable {
         reason: UnavailableReason::BadCredential,
         since: at("06:00:00"),
@@ -88,6 +91,8 @@ fn events() -> Vec<Event> {
         written(Some(&full), &plain),
         written(Some(&plain), &huge),
         written(Some(&plain), &gone),
+        written(Some(&full), &erased),
+        written(Some(&gone), &again),
         left(&plain, Now::Merged),
         left(&full, Now::Gone),
         outcome(&Change::Conflict(Box::new(conflict(&plain)))),
@@ -97,7 +102,8 @@ fn events() -> Vec<Event> {
     ];
     outcomes
         .into_iter()
-        .map(|outcome| outcome.event.unwrap())
+        .flat_map(|outcome| [outcome.event, outcome.erased])
+        .flatten()
         .collect()
 }
 

@@ -6,4 +6,5 @@ mod aws;
 mod batches;
 mod contacts;
 mod forms;
+mod history;
 mod scene;

@@ -1,6 +1,6 @@
 //! Contacts, mailboxes and conflicts for the stories.
 
-use contact_store::{Conflict, ConflictPolicy, Contact, FolderScope, Mailbox, Phase};
+use contact_store::{Cause, Conflict, ConflictPolicy, Contact, FolderScope, Mailbox, Phase, Why};
 use jiff::Timestamp;
 use propagate_changes::{Change, Now, Outcome, outcome};
 use serde_json::{Map, Value, json};
@@ -72,6 +72,15 @@ pub(crate) fn seen(contact: &Contact, change: impl FnOnce(&mut Contact)) -> Cont
     next(&mut seen);
     change(&mut seen);
     seen
+}
+
+/// Somebody has asked for it to be forgotten.
+pub(crate) fn erase(contact: &mut Contact) {
+    contact.deleted_at = Some(at("06:30:00"));
+    contact.document = Map::new();
+    contact.extras = Map::new();
+    contact.external_id = None;
+    contact.cause = Some(Cause::of(Why::Erased));
 }
 
 fn next(contact: &mut Contact) {

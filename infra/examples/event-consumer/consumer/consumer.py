@@ -15,6 +15,9 @@ import boto3
 REMEMBER_DELETED = 30 * 24 * 3600  # seconds: far longer than an event can be late
 ANOTHER_LIFE = 3600  # seconds: versions may have begun again; within one life, writers' clocks differ by far less
 
+# Who is erased is deleted beside it, or was before: whoever keeps more than this copy erases that, too.
+GONE = ("outlook-contact-sync.contact.deleted.v1", "outlook-contact-sync.contact.erased.v1")
+
 table = boto3.resource("dynamodb").Table(os.environ.get("COPY_TABLE", "copy"))
 NEWER = "attribute_not_exists(version) OR version < :version OR told_at < :another_life"
 
@@ -39,14 +42,14 @@ def take(event):
     condition = {"ConditionExpression": NEWER, "ExpressionAttributeValues": values}
     item = {"contact": data["contactId"], "mailbox": data["mailbox"], "version": data["version"], "told_at": told_at}
     try:
-        if event["type"] != "outlook-contact-sync.contact.deleted.v1":
+        if event["type"] not in GONE:
             # Where `contact` is missing it was too large for an event: GET /v1/mailboxes/{mailbox}/contacts/{contact}.
             document = json.dumps(data["contact"]) if "contact" in data else None
             table.put_item(Item=item | {"document": document}, **condition)
-        elif data["because"] == "mailboxRemoved":
+        elif data.get("because") == "mailboxRemoved":
             table.delete_item(Key={"contact": data["contactId"]}, **condition)
         else:
-            # The version is remembered, so that a late event doesn't bring the contact back.
+            # The version is remembered, so that a late event doesn't bring the contact back; nothing else of it is.
             table.put_item(Item=item | {"ttl": int(time.time()) + REMEMBER_DELETED}, **condition)
     except table.meta.client.exceptions.ConditionalCheckFailedException:
         pass  # late, or seen before

@@ -1,6 +1,7 @@
 //! `DynamoDB` in this process: one database for each test, behind the real client.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
@@ -12,6 +13,9 @@ use crate::tables;
 
 pub(crate) const CONTACTS: &str = "ContactsTable";
 pub(crate) const STATE: &str = "StateTable";
+pub(crate) const HISTORY: &str = "HistoryTable";
+/// How long versions are kept here.
+pub(crate) const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 
 pub(crate) struct Local {
     pub(crate) store: Store,
@@ -32,12 +36,13 @@ impl Local {
         });
         tables::create(&client, CONTACTS).await;
         tables::create(&client, STATE).await;
+        tables::create(&client, HISTORY).await;
         let names = Tables {
             contacts: CONTACTS.to_owned(),
             state: STATE.to_owned(),
         };
         Self {
-            store: Store::new(client.clone(), names),
+            store: Store::new(client.clone(), names).keeping_history(HISTORY, KEPT_FOR),
             client,
             _stop: stop,
         }

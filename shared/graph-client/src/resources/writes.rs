@@ -50,6 +50,12 @@ pub enum ContactWrite {
         /// The change key that it must still have; `None`: any.
         if_match: Option<String>,
     },
+    /// Deletes the contact so that its owner does not find it again: it does not come to Deleted Items. Global cloud only
+    /// (facts 2.5).
+    Purge {
+        /// The contact.
+        id: String,
+    },
 }
 
 /// What a write came to.
@@ -184,6 +190,10 @@ impl<T: Transport> MailboxClient<'_, T> {
                 members,
             } => existing(Method::PATCH, id, if_match).map(|item| item.body(Value::Object(members.clone()))),
             ContactWrite::Delete { id, if_match } => existing(Method::DELETE, id, if_match),
+            ContactWrite::Purge { id } => {
+                let path = ["users", self.user, "contacts", id, "permanentDelete"];
+                BatchRequest::new(Method::POST, &path, Subject::Item, Repeat::Safe)
+            }
         }
     }
 }
@@ -245,8 +255,10 @@ fn until(error: &GraphError) -> Option<jiff::Timestamp> {
 impl ContactWrite {
     fn read(&self, outcome: BatchOutcome) -> Result<Written, GraphError> {
         match (self, outcome) {
-            (Self::Delete { .. }, Ok(_)) => Ok(Written::Deleted),
-            (Self::Delete { .. }, Err(error)) if error.kind() == ErrorKind::NotFound => Ok(Written::Deleted),
+            (Self::Delete { .. } | Self::Purge { .. }, Ok(_)) => Ok(Written::Deleted),
+            (Self::Delete { .. } | Self::Purge { .. }, Err(error)) if error.kind() == ErrorKind::NotFound => {
+                Ok(Written::Deleted)
+            }
             (Self::Create { .. } | Self::Update { .. }, Ok(answer)) => {
                 read_row(answer.body).map(Written::Saved).map_err(|row| {
                     // Carried out, but it can't be told what came of it.
@@ -255,7 +267,10 @@ impl ContactWrite {
                         .because(row.problem)
                 })
             }
-            (Self::Create { .. } | Self::Update { .. } | Self::Delete { .. }, Err(error)) => Err(error),
+            (
+                Self::Create { .. } | Self::Update { .. } | Self::Delete { .. } | Self::Purge { .. },
+                Err(error),
+            ) => Err(error),
         }
     }
 }
@@ -266,6 +281,7 @@ impl std::fmt::Debug for ContactWrite {
             Self::Create { stamp, .. } => ("Create", stamp),
             Self::Update { id, .. } => ("Update", id),
             Self::Delete { id, .. } => ("Delete", id),
+            Self::Purge { id } => ("Purge", id),
         };
         f.debug_tuple(name).field(id).finish()
     }

@@ -332,3 +332,22 @@ async fn a_deadline_that_is_near_stops_between_requests() {
     assert_eq!(said, ["Transient, not sent"]);
     assert!(client.mailbox("t", "u").write_contacts(&[]).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_purge_is_a_post_that_is_repeated_and_who_is_gone_is_gone() {
+    let purge = |id: &str| ContactWrite::Purge { id: id.to_owned() };
+    let gone = json!({ "error": { "code": "ErrorItemNotFound" } });
+    let stage = Stage::with([
+        ok(&responses(&[item(0, 503, &Value::Null), item(1, 404, &gone)])),
+        ok(&responses(&[item(0, 204, &Value::Null)])),
+    ]);
+    let outcomes = write(&stage, &[purge("A"), purge("B")]).await;
+    assert_eq!(told(&outcomes), ["deleted", "deleted"]);
+    let asked = stage.asked();
+    let prefer = "IdType=\"ImmutableId\"";
+    assert_eq!(
+        asked[0].json()["requests"][0],
+        json!({ "id": "0", "method": "POST", "url": "/users/u/contacts/A/permanentDelete", "headers": { "Prefer": prefer } })
+    );
+    assert_eq!(asked[1].json()["requests"].as_array().unwrap().len(), 1);
+}

@@ -67,6 +67,8 @@ const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml
 pub const CONTACTS_TABLE: &str = "ContactsTable";
 /// The name of the state's table.
 pub const STATE_TABLE: &str = "StateTable";
+/// The name of the history's table.
+pub const HISTORY_TABLE: &str = "HistoryTable";
 /// The logical id of the FIFO queue of work for mailboxes.
 pub const WORK_QUEUE: &str = "WorkQueue";
 /// The logical id of the standard queue of work on subscriptions.

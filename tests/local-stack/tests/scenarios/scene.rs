@@ -10,7 +10,7 @@ use contact_store::Contact;
 use graph_sim::{MailboxKey, Operation, Settings as GraphSettings, Snapshot, World};
 use jiff::Timestamp;
 use lambda_http::http::{Request, StatusCode};
-use local_stack::aws::{CONTACTS_TABLE, LocalQueue, Message, STATE_TABLE};
+use local_stack::aws::{CONTACTS_TABLE, HISTORY_TABLE, LocalQueue, Message, STATE_TABLE};
 use local_stack::{APP, Difference, LocalStack, Photos, differences};
 use serde_json::{Value, json};
 use sync_core::ids::MailboxId;
@@ -211,11 +211,11 @@ impl Scene {
         differences.await.unwrap()
     }
 
-    /// How many items the two tables hold.
+    /// How many items the tables hold.
     #[expect(clippy::disallowed_methods, reason = "only a scan shows what was forgotten")]
     pub(crate) async fn items(&self) -> usize {
         let mut items = 0;
-        for table in [CONTACTS_TABLE, STATE_TABLE] {
+        for table in [CONTACTS_TABLE, STATE_TABLE, HISTORY_TABLE] {
             let page = self.stack.aws.dynamodb().scan().table_name(table).send();
             items += page.await.unwrap().items().len();
         }
