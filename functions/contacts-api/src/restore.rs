@@ -47,7 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
 
 /// Which version to bring back.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = RestoreVersion)]
 struct VersionAsked {
     /// One that is kept: `versions` has them.
@@ -124,16 +124,16 @@ fn impossible(why: &str) -> Failure {
 
 /// As of when to restore, and whether to do it.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = RestoreMailbox)]
 struct MomentAsked {
     /// The contacts are to be as they were at this moment. No longer ago than versions are kept.
     at: Timestamp,
     /// True: only say what would be done. That is the default.
-    #[schema(default = true)]
+    #[schema(default = true, required = false)]
     plan: bool,
     /// True: contacts that were not there at that moment are deleted. They are let be by default.
-    #[schema(default = false)]
+    #[schema(default = false, required = false)]
     delete_newer: bool,
     /// What has changed at this moment or later stays as it is: `until` of the plan. Absent: now.
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
