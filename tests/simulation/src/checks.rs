@@ -280,7 +280,7 @@ fn who_is_there(index: usize, last: &Last, history: &History) -> anyhow::Result<
         let made = did(|deed| matches!(deed, Deed::Create(_)), &[Told::Done]);
         let perhaps = [Told::Done, Told::Nothing];
         let deleted = did(|deed| matches!(deed, Deed::Delete { .. }), &perhaps);
-        let settled = did(|deed| matches!(deed, Deed::Settle), &perhaps);
+        let settled = did(|deed| matches!(deed, Deed::Settle { .. }), &perhaps);
         require(THERE, count >= 1 || !made || deleted || settled, tell)?;
         let may_be = did(|deed| matches!(deed, Deed::Create(_)), &perhaps);
         require(GONE, count == 0 || may_be, tell)?;
@@ -314,21 +314,14 @@ pub(crate) fn of(history: &History, contact: usize) -> impl Iterator<Item = &Ent
 /// conflict log.
 fn values(index: usize, last: &Last, history: &History) -> anyhow::Result<()> {
     let mut there = BTreeSet::new();
-    let mut alive = BTreeSet::new();
     for document in &last.contacts {
         there.extend(seen(document, None));
-        alive.extend(history.whose(document));
     }
     for (contact, known) in history.contacts.iter().enumerate() {
         if known.mailbox != index {
             continue;
         }
         let entries: Vec<&Entry> = of(history, contact).collect();
-        let settled = |entry: &&Entry| matches!(entry.deed, Deed::Settle) && entry.told != Told::Refused;
-        if !alive.contains(&contact) && entries.iter().any(|entry| settled(entry)) {
-            // Somebody has decided that the side was right that had deleted it: that is a delete, of all that there is.
-            continue;
-        }
         for entry in &entries {
             let wrote = match &entry.deed {
                 Deed::Create(wrote) | Deed::Edit { wrote, .. } if entry.told == Told::Done => wrote,
@@ -337,15 +330,15 @@ fn values(index: usize, last: &Last, history: &History) -> anyhow::Result<()> {
                 | Deed::Move
                 | Deed::Restore
                 | Deed::Delete { .. }
-                | Deed::Settle => continue,
+                | Deed::Settle { .. } => continue,
             };
             for value in wrote {
                 let written_over = entries.iter().any(|other| {
                     other.told != Told::Refused
                         && match &other.deed {
                             Deed::Edit { over, wrote } => over.contains(value) && !wrote.contains(value),
-                            Deed::Delete { seen } => seen.contains(value),
-                            Deed::Create(_) | Deed::Move | Deed::Restore | Deed::Settle => false,
+                            Deed::Delete { seen } | Deed::Settle { seen } => seen.contains(value),
+                            Deed::Create(_) | Deed::Move | Deed::Restore => false,
                         }
                 });
                 let fine = there.contains(value) || written_over || last.logged.contains(value);

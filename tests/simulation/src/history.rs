@@ -55,8 +55,9 @@ pub(crate) enum Deed {
     Restore,
     /// Deleted, with what its author saw.
     Delete { seen: Seen },
-    /// A person has decided a conflict: its values come from the log.
-    Settle,
+    /// A person has decided a conflict, and what he may have deleted with it: where one side had deleted the contact, that is
+    /// what its being right means. His values come from the log.
+    Settle { seen: Seen },
 }
 
 /// One edit.
@@ -134,8 +135,8 @@ impl History {
     ) {
         match &mut self.entries[entry].deed {
             Deed::Edit { over, .. } => over.extend(seen(document, Some(members))),
-            Deed::Delete { seen: all } => all.extend(seen(document, None)),
-            Deed::Create(_) | Deed::Move | Deed::Restore | Deed::Settle => {}
+            Deed::Delete { seen: all } | Deed::Settle { seen: all } => all.extend(seen(document, None)),
+            Deed::Create(_) | Deed::Move | Deed::Restore => {}
         }
     }
 }

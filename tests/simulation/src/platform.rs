@@ -303,10 +303,16 @@ impl Run<'_> {
         let side = if dice.bool() { "outlook" } else { "platform" };
         call.body = Some(json!({ "take": side }));
         if let Some(contact) = whose {
-            let entry = self
-                .history
-                .enter(Author::Platform, contact, Deed::Settle, Told::Nothing);
+            let entry = self.history.enter(
+                Author::Platform,
+                contact,
+                Deed::Settle { seen: Seen::new() },
+                Told::Nothing,
+            );
             call.entries = vec![entry];
+            if conflict.clashes.iter().any(|clash| clash.member == "(deleted)") {
+                call.about = Some((person.id, conflict.contact, Vec::new(), Seen::new()));
+            }
         }
         self.call(call)
     }

@@ -43,7 +43,7 @@ pub(crate) fn plausible<'e>(
             let entries: Vec<_> = of(history, contact).collect();
             format!("{id} of {contact}: {story:?}, {entries:?}")
         };
-        let settled = did(|_, deed| matches!(deed, Deed::Settle));
+        let settled = did(|_, deed| matches!(deed, Deed::Settle { .. }));
         let deleted = did(|_, deed| matches!(deed, Deed::Delete { .. }));
         require(DEAD, deleted || settled || story.values().all(|dead| !dead), tell)?;
         let told: Vec<bool> = story.values().copied().collect();
