@@ -226,16 +226,23 @@ pub fn overlooked(
     (edited, merged.clashes)
 }
 
-/// Graph saves an item wholly or not at all, so one changed member is proof.
+/// Graph saves an item wholly or not at all: one changed member is proof, and one that is as it was is proof of the contrary.
+/// Somebody else may have written the same into one of several.
 fn is_carried_out(sent: Sent<'_>, found: Shown<'_>) -> bool {
     let nothing = Document::new();
     let base = sent.pending.edit.base.as_ref().unwrap_or(&nothing);
     match sent.step {
         Step::Create(_) | Step::Move(_) => true,
-        Step::Update(members) => members.iter().any(|(name, value)| {
-            let found = found.document.get(name);
-            !same(name, Some(value), base.get(name)) && same(name, Some(value), found)
-        }),
+        Step::Update(members) => {
+            let found = |name: &str| found.document.get(name);
+            let mut changed = members
+                .iter()
+                .filter(|(name, value)| !same(name, Some(value), base.get(*name)));
+            changed
+                .clone()
+                .any(|(name, value)| same(name, Some(value), found(name)))
+                && !changed.any(|(name, _)| same(name, base.get(name), found(name)))
+        }
         Step::Delete | Step::Agreed | Step::Held => false,
     }
 }
