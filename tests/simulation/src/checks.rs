@@ -157,7 +157,7 @@ pub(crate) fn at_rest(scene: &Scene, history: &History) -> anyhow::Result<anyhow
 
 /// A known gap, that is kept out of the way until it is closed: a person restores an item whose contact has been created
 /// anew meanwhile, since somebody had edited it. The contact's id is that of the restored item, and the mirror has no
-/// place for two. The platform may have deleted the new one since.
+/// place for two.
 fn is_restored_twin(difference: &Difference, truth: &Snapshot, history: &History) -> bool {
     let Difference::Missing(id) = difference else {
         return false;
@@ -167,12 +167,7 @@ fn is_restored_twin(difference: &Difference, truth: &Snapshot, history: &History
         return false;
     };
     let twins = truth.contacts.values().filter(|it| whose(it) == Some(contact));
-    let unmade = of(history, contact).any(|entry| {
-        matches!(entry.deed, Deed::Delete { .. })
-            && entry.author == Author::Platform
-            && entry.told != Told::Refused
-    });
-    was_restored(history, contact) && (twins.count() > 1 || unmade)
+    was_restored(history, contact) && twins.count() > 1
 }
 
 fn was_restored(history: &History, contact: usize) -> bool {

@@ -55,8 +55,8 @@ pub(crate) enum Deed {
     Restore,
     /// Deleted, with what its author saw.
     Delete { seen: Seen },
-    /// A person has decided a conflict, and what he may have deleted with it: where one side had deleted the contact, that is
-    /// what its being right means. His values come from the log.
+    /// A person has decided a conflict, and what he may have written over with it: what there was by then in the members that
+    /// he decided about, or all, where one side had deleted the contact. His values come from the log.
     Settle { seen: Seen },
 }
 
@@ -135,7 +135,11 @@ impl History {
     ) {
         match &mut self.entries[entry].deed {
             Deed::Edit { over, .. } => over.extend(seen(document, Some(members))),
-            Deed::Delete { seen: all } | Deed::Settle { seen: all } => all.extend(seen(document, None)),
+            Deed::Delete { seen: all } => all.extend(seen(document, None)),
+            Deed::Settle { seen: all } => {
+                let members = Some(members).filter(|members| !members.is_empty());
+                all.extend(seen(document, members));
+            }
             Deed::Create(_) | Deed::Move | Deed::Restore => {}
         }
     }

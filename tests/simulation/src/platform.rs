@@ -310,9 +310,10 @@ impl Run<'_> {
                 Told::Nothing,
             );
             call.entries = vec![entry];
-            if conflict.clashes.iter().any(|clash| clash.member == "(deleted)") {
-                call.about = Some((person.id, conflict.contact, Vec::new(), Seen::new()));
-            }
+            let of_all = conflict.clashes.iter().any(|clash| clash.member == "(deleted)");
+            let members = conflict.clashes.iter().map(|clash| clash.member.clone());
+            let members = members.filter(|_| !of_all).collect();
+            call.about = Some((person.id, conflict.contact, members, Seen::new()));
         }
         self.call(call)
     }
