@@ -70,7 +70,7 @@ pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
 }
 
 /// How many seeds every change has to pass, and at which awaits functions die in it: what two cores do in a few minutes.
-const SEEDS: &str = "--seeds 500";
+const SEEDS: &str = "--seeds 300";
 const AWAITS: &str = "awaits --every 10";
 
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
