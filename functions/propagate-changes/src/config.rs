@@ -41,7 +41,6 @@ impl Config {
         Propagate {
             store: Store::new(aws_sdk_dynamodb::Client::new(&aws), self.tables.clone())
                 .keeping_history(self.history, Duration::from_hours(24 * self.history_days)),
-            keeps_history: self.history_days > 0,
             tables: self.tables,
             work: JobQueue::new(aws_sdk_sqs::Client::new(&aws), self.work_queue),
             bus: EventBus::new(aws_sdk_eventbridge::Client::new(&aws), self.event_bus),

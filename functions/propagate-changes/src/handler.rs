@@ -33,8 +33,6 @@ pub struct Propagate {
     pub store: Store,
     /// Whose streams are read.
     pub tables: Tables,
-    /// False: nothing is added to the history.
-    pub keeps_history: bool,
     /// Takes the pushes.
     pub work: JobQueue,
     /// Takes the events.
@@ -192,7 +190,8 @@ impl Propagate {
             });
             failed.extend(join_all(erased).await.into_iter().flatten());
         }
-        let kept = batch.history.values().filter(|_| self.keeps_history);
+        let is_kept = !self.store.history_retention().is_zero();
+        let kept = batch.history.values().filter(|_| is_kept);
         let kept: Vec<_> = kept.flat_map(|past| past.versions.values().cloned()).collect();
         if let (Some(first), Err(error)) = (kept.first(), self.store.keep_versions(&kept).await) {
             let at = batch.history.values().filter(|past| !past.versions.is_empty());

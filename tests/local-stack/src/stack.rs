@@ -529,7 +529,6 @@ fn propagate(
     Propagate {
         store: Store::new(aws.dynamodb(), tables.clone()).keeping_history(HISTORY_TABLE, HISTORY),
         tables,
-        keeps_history: true,
         work: JobQueue::new(aws.sqs(), work.url()),
         bus: EventBus::new(aws.eventbridge(), aws.bus().name()),
         ambient: ambient.clone(),

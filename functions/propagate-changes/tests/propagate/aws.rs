@@ -46,7 +46,6 @@ impl FakeAws {
             store: Store::new(dynamodb(&url), tables.clone())
                 .keeping_history(HISTORY, Duration::from_hours(24)),
             tables,
-            keeps_history: true,
             work: JobQueue::new(sqs(&url), "https://sqs.example/1/work.fifo"),
             bus: EventBus::new(eventbridge(&url), "mirror"),
             ambient: Ambient::simulated("2026-11-23T07:00:00Z".parse().unwrap(), 1),
