@@ -19,6 +19,7 @@ mod year;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use local_stack::aws::DatabaseKind;
 pub use plan::{Cuts, Death, Fault, Plan};
 pub use run::{Awaits, Figures};
 pub use shrink::shrink;

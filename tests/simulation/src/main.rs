@@ -9,7 +9,7 @@ mod deaths;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulation::{Cuts, Death, Fault, Plan, Year, shrink, simulate};
+use simulation::{Cuts, DatabaseKind, Death, Fault, Plan, Year, shrink, simulate};
 
 use crowd::{Crowd, Trial};
 
@@ -60,6 +60,9 @@ struct Arguments {
     /// Have a function die at this one of its awaits: sync-mailbox:17.
     #[arg(long, value_name = "FUNCTION:AWAIT")]
     death: Option<String>,
+    /// Which database is below: the model, the whole of it, or both compared.
+    #[arg(long, value_enum, default_value_t)]
+    database: DatabaseKind,
     /// How many threads.
     #[arg(long, global = true)]
     jobs: Option<usize>,
@@ -154,6 +157,7 @@ fn cuts(arguments: &Arguments) -> Result<Cuts, String> {
     let mut cuts = Cuts {
         steps: arguments.steps,
         skip: arguments.skip.iter().copied().collect(),
+        database: arguments.database,
         ..if arguments.calm {
             Cuts::calm()
         } else {
@@ -250,6 +254,11 @@ fn command(trial: &Trial) -> String {
     words.extend(cuts.steps.map(|steps| format!("--steps {steps}")));
     let death = cuts.death.as_ref();
     words.extend(death.map(|it| format!("--death {}:{}", it.function, it.at)));
+    match cuts.database {
+        DatabaseKind::Model => {}
+        DatabaseKind::Whole => words.push("--database whole".to_owned()),
+        DatabaseKind::Compared => words.push("--database compared".to_owned()),
+    }
     if cuts.without.len() == Fault::ALL.len() {
         words.push("--calm".to_owned());
     } else if !cuts.without.is_empty() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use contact_store::ConflictPolicy;
 use fastrand::Rng;
 use graph_sim::{DeadToken, Settings as GraphSettings, Warts};
+use local_stack::aws::DatabaseKind;
 use sync_core::bugs::Bug;
 use sync_core::record::{DeletionPolicy, Policy};
 use sync_engine::Settings;
@@ -129,6 +130,8 @@ pub struct Cuts {
     pub bug: Option<Bug>,
     /// With this death, wherever the plan has none.
     pub death: Option<Death>,
+    /// On this database.
+    pub database: DatabaseKind,
 }
 
 impl Cuts {
@@ -173,6 +176,8 @@ pub struct Plan {
     pub edits_of_ten: u32,
     /// How many percent of the requests to `DynamoDB` go wrong.
     pub database_percent: u8,
+    /// Which `DynamoDB` it is.
+    pub database: DatabaseKind,
 }
 
 impl Plan {
@@ -213,6 +218,7 @@ impl Plan {
             } else {
                 0
             },
+            database: cuts.database,
             faults,
         }
     }

@@ -66,7 +66,7 @@ impl Scene {
         let ambient = Ambient::simulated(start, plan.seed);
         let tap = Arc::new(Wiretap::new(plan.seed, aloud));
         let tapped: Arc<dyn local_stack::aws::Tap> = tap.clone();
-        let aws = LocalAws::in_process(&ambient, tapped)?;
+        let aws = LocalAws::in_process(&ambient, plan.database, tapped)?;
         let tables = Tables {
             contacts: CONTACTS_TABLE.to_owned(),
             state: STATE_TABLE.to_owned(),

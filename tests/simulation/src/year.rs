@@ -17,7 +17,7 @@ use graph_sim::faults::{Fault, Rule};
 use graph_sim::{Lifecycle, MailboxKey, Operation, Settings as GraphSettings, World};
 use jiff::Timestamp;
 use lambda_boot::MetricSink;
-use local_stack::aws::{CONTACTS_TABLE, LocalAws, STATE_TABLE};
+use local_stack::aws::{CONTACTS_TABLE, DatabaseKind, LocalAws, STATE_TABLE};
 use local_stack::{APP, LocalStack, Photos, RENEW};
 use resync_mailboxes::Task;
 use serde_json::json;
@@ -108,7 +108,11 @@ impl Played {
     fn set(year: Year) -> anyhow::Result<Self> {
         let start: Timestamp = "2026-03-02T08:00:00Z".parse()?;
         let ambient = Ambient::simulated(start, year.seed);
-        let aws = LocalAws::in_process(&ambient, Arc::new(Wiretap::new(year.seed, false)))?;
+        let aws = LocalAws::in_process(
+            &ambient,
+            DatabaseKind::Model,
+            Arc::new(Wiretap::new(year.seed, false)),
+        )?;
         let tables = Tables {
             contacts: CONTACTS_TABLE.to_owned(),
             state: STATE_TABLE.to_owned(),
@@ -140,7 +144,6 @@ impl Played {
             played.enrol(index)?;
         }
         played.carry_on(Timestamp::MAX)?;
-        played.stack.aws.disable_streams()?;
         Ok(played)
     }
 

@@ -23,7 +23,6 @@ mod streams;
 mod template;
 #[cfg(test)]
 mod tests;
-mod untouched;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -41,6 +40,7 @@ use axum::http::StatusCode;
 use photo_store::PhotoStore;
 
 pub use bus::{BusEvent, LocalBus, PutFault};
+pub use database::Kind as DatabaseKind;
 pub use event_source::{Batch, Finished};
 pub use filter::Filter;
 pub use functions::LocalFunctions;
@@ -52,6 +52,7 @@ pub use secrets::LocalSecrets;
 pub use streams::{LocalStream, StreamBatch, StreamSettings};
 pub use wire::{Strike, Tap, Wired};
 
+use database::Database;
 use local_queue::Queues;
 use server::{Fault, Loopback};
 use streams::Writes;
@@ -131,7 +132,7 @@ pub struct LocalAws {
     secrets_manager: aws_sdk_secretsmanager::Client,
     eventbridge: aws_sdk_eventbridge::Client,
     lambda: aws_sdk_lambda::Client,
-    database: dynoxide::Database,
+    database: Arc<dyn Database>,
     queues: Queues,
     of_template: BTreeMap<String, LocalQueue>,
     secrets: LocalSecrets,
@@ -149,8 +150,7 @@ impl LocalAws {
     pub async fn start(ambient: Ambient) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(TEMPLATE).with_context(|| format!("read {TEMPLATE}"))?;
         let template = Template::parse(&text)?;
-        let database = database::create(ambient.clone(), template.tables()?)?;
-        let (database_server, database_url) = database::serve(database.clone()).await?;
+        let (database_server, database_url, database) = database::serve(&ambient, template.tables()?).await?;
 
         let (listener, url) = server::free_port().await?;
         let queues = Queues::new(ambient.clone(), &url);
@@ -193,9 +193,9 @@ impl LocalAws {
 
     /// The same without a socket: the clients' requests end in this process, and `tap` sees each of them. Nothing here
     /// needs a runtime, and nothing but the caller's polls decides what happens when.
-    pub fn in_process(ambient: &Ambient, tap: Arc<dyn Tap>) -> anyhow::Result<Self> {
+    pub fn in_process(ambient: &Ambient, kind: DatabaseKind, tap: Arc<dyn Tap>) -> anyhow::Result<Self> {
         let template = template::parsed()?;
-        let database = database::create(ambient.clone(), template.tables()?)?;
+        let database = database::create(kind, ambient, template.tables()?)?;
         let queues = Queues::new(ambient.clone(), NOWHERE);
         let of_template = create_queues(&queues, template)?;
         let secrets = LocalSecrets::new(ambient.clone());
@@ -265,14 +265,9 @@ impl LocalAws {
         &self.objects
     }
 
-    /// The database below `DynamoDB`, for who looks without being counted.
-    pub fn database(&self) -> &dynoxide::Database {
-        &self.database
-    }
-
     /// The items of a table's index, each with those of its attributes that are texts: for who looks without being counted.
     pub fn items_of_index(&self, table: &str, index: &str) -> anyhow::Result<Vec<BTreeMap<String, String>>> {
-        database::items_of_index(&self.database, table, index)
+        self.database.items_of_index(table, index)
     }
 
     /// The event bus, with what was put on it.
@@ -309,17 +304,7 @@ impl LocalAws {
     /// Deletes the items whose time to live is over, as `DynamoDB` does in its own time. Answers how many.
     pub fn sweep_expired(&self) -> anyhow::Result<usize> {
         self.writes.count();
-        self.database
-            .sweep_ttl()
-            .map_err(|error| database::failed(&error))
-    }
-
-    /// Turns the streams off, for who wants to play years: nobody trims a stream here, and the database gets slow with it.
-    pub fn disable_streams(&self) -> anyhow::Result<()> {
-        for table in self.streams.keys() {
-            database::disable_stream(&self.database, table)?;
-        }
-        Ok(())
+        self.database.sweep_expired()
     }
 
     /// Stops the servers and waits until they have ended.
@@ -367,13 +352,13 @@ fn create_queues(queues: &Queues, template: &Template) -> anyhow::Result<BTreeMa
 
 fn open_streams(
     ambient: &Ambient,
-    database: &dynoxide::Database,
+    database: &Arc<dyn Database>,
     template: &Template,
     writes: Option<&Writes>,
 ) -> anyhow::Result<BTreeMap<String, LocalStream>> {
     let streams = template.streams()?.into_iter().map(|settings| {
         let table = settings.table.clone();
-        let stream = LocalStream::open(ambient.clone(), database.clone(), settings, writes.cloned())?;
+        let stream = LocalStream::open(ambient.clone(), database.clone(), settings, writes.cloned());
         Ok((table, stream))
     });
     streams.collect()

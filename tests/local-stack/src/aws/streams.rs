@@ -13,12 +13,12 @@ use ambient::{Ambient, add};
 use anyhow::Context as _;
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
-use dynoxide::Database;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::database::failed;
+use super::database::Database;
 use super::filter::Filter;
+use super::{ACCOUNT, REGION};
 
 /// The first wait after a failure; each further one is twice as long,
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ pub struct LocalStream(Arc<Inner>);
 
 struct Inner {
     ambient: Ambient,
-    database: Database,
+    database: Arc<dyn Database>,
     settings: StreamSettings,
     arn: String,
     /// `None`: somebody may write who doesn't count.
@@ -77,8 +77,8 @@ struct Inner {
 struct State {
     /// How many writes there had been when the stream was last read.
     read_after: Option<u64>,
-    /// From where on the stream has not been read yet.
-    iterator: String,
+    /// Up to where the stream has been read.
+    place: Option<String>,
     /// Records that have passed the filters and are not dealt with, each with the time from which on it is delivered.
     waiting: VecDeque<(Timestamp, EventRecord)>,
     under_way: bool,
@@ -94,35 +94,15 @@ struct State {
 impl LocalStream {
     pub(super) fn open(
         ambient: Ambient,
-        database: Database,
+        database: Arc<dyn Database>,
         settings: StreamSettings,
         writes: Option<Writes>,
-    ) -> anyhow::Result<Self> {
-        let list = dynoxide::actions::list_streams::ListStreamsRequest {
-            table_name: Some(settings.table.clone()),
-            ..Default::default()
-        };
-        let streams = database
-            .list_streams(list)
-            .map_err(|error| failed(&error))?
-            .streams;
-        let arn = streams
-            .into_iter()
-            .next()
-            .with_context(|| format!("{} has no stream", settings.table))?
-            .stream_arn;
-        let begin = dynoxide::actions::get_shard_iterator::GetShardIteratorRequest {
-            stream_arn: arn.clone(),
-            shard_id: dynoxide::streams::shard_id(&settings.table),
-            shard_iterator_type: "TRIM_HORIZON".to_owned(),
-            sequence_number: None,
-        };
-        let begin = database
-            .get_shard_iterator(begin)
-            .map_err(|error| failed(&error))?;
+    ) -> Self {
+        let table = &settings.table;
+        let arn = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/local");
         let state = Mutex::new(State {
             read_after: None,
-            iterator: begin.shard_iterator.context("a stream without an iterator")?,
+            place: None,
             waiting: VecDeque::new(),
             under_way: false,
             limit: settings.batch_size,
@@ -132,14 +112,14 @@ impl LocalStream {
             batches_again: 0,
             given_up: Vec::new(),
         });
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             ambient,
             database,
             settings,
             arn,
             writes,
             state,
-        })))
+        }))
     }
 
     /// The table whose stream it is.
@@ -246,30 +226,18 @@ impl LocalStream {
         if writes.is_some() && writes == state.read_after {
             return Ok(());
         }
-        state.read_after = writes;
-        loop {
-            let ask = dynoxide::actions::get_records::GetRecordsRequest {
-                shard_iterator: state.iterator.clone(),
-                limit: None,
-            };
-            let answer = self.0.database.get_records(ask).map_err(|error| failed(&error))?;
-            state.iterator = answer
-                .next_shard_iterator
-                .context("a stream without an iterator")?;
-            if answer.records.is_empty() {
-                return Ok(());
-            }
-            let due = add(self.0.ambient.now(), state.delay);
-            for record in answer.records {
-                let mut record = serde_json::to_value(record).context("write a stream record")?;
-                record["eventSourceARN"] = Value::from(self.0.arn.as_str());
-                let filters = &self.0.settings.filters;
-                if filters.is_empty() || filters.iter().any(|filter| filter.passes(&record)) {
-                    let record = serde_json::from_value(record).context("read a stream record")?;
-                    state.waiting.push_back((due, record));
-                }
+        let table = &self.0.settings.table;
+        let due = add(self.0.ambient.now(), state.delay);
+        for mut record in self.0.database.records(table, &mut state.place)? {
+            record["eventSourceARN"] = Value::from(self.0.arn.as_str());
+            let filters = &self.0.settings.filters;
+            if filters.is_empty() || filters.iter().any(|filter| filter.passes(&record)) {
+                let record = serde_json::from_value(record).context("read a stream record")?;
+                state.waiting.push_back((due, record));
             }
         }
+        state.read_after = writes;
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

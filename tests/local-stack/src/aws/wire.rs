@@ -6,7 +6,7 @@
 //! between, and whether it lives to see it. Must not know who asks, nor why a [`Tap`] makes a request go wrong.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -16,14 +16,11 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use dynoxide::{Database, DynoxideError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::database::Database;
 use super::server::Answer;
 use super::streams::Writes;
-use super::untouched::Touched;
 
 /// What becomes of a request between the client and the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,9 +68,8 @@ pub(super) type Services = Arc<dyn Fn(&str, &str, &[u8]) -> Answer + Send + Sync
 /// The connector, and the client that always picks it.
 #[derive(Clone)]
 pub(super) struct Wire {
-    database: Database,
+    database: Arc<dyn Database>,
     writes: Writes,
-    touched: Arc<Mutex<Touched>>,
     services: Services,
     tap: Arc<dyn Tap>,
 }
@@ -85,11 +81,15 @@ impl fmt::Debug for Wire {
 }
 
 impl Wire {
-    pub(super) fn new(database: Database, writes: Writes, services: Services, tap: Arc<dyn Tap>) -> Self {
+    pub(super) fn new(
+        database: Arc<dyn Database>,
+        writes: Writes,
+        services: Services,
+        tap: Arc<dyn Tap>,
+    ) -> Self {
         Self {
             database,
             writes,
-            touched: Arc::default(),
             services,
             tap,
         }
@@ -97,7 +97,10 @@ impl Wire {
 
     fn carry_out(&self, request: Wired<'_>) -> (u16, String) {
         let (status, answer) = if request.service.starts_with("DynamoDB_") {
-            self.ask_database(request)
+            if !request.is_read() {
+                self.writes.count();
+            }
+            self.database.answer(request.action, request.body)
         } else {
             match (self.services)(request.service, request.action, request.body) {
                 Ok(answer) => (200, answer.to_string()),
@@ -109,23 +112,6 @@ impl Wire {
         };
         self.tap.answered(request, status);
         (status, answer)
-    }
-
-    fn ask_database(&self, request: Wired<'_>) -> (u16, String) {
-        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        if !request.is_read() {
-            self.writes.count();
-            touched.write(request.body);
-        } else if request.action == "Query"
-            && let Some(answer) = touched.answer(request.body)
-        {
-            return (200, answer.to_owned());
-        }
-        drop(touched);
-        match dynamodb(&self.database, request.action, request.body) {
-            Ok(answer) => (200, answer),
-            Err(error) => (error.status_code(), error.to_json()),
-        }
     }
 
     async fn serve(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -178,31 +164,4 @@ impl HttpClient for Wire {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
-}
-
-/// The actions that the store uses.
-fn dynamodb(database: &Database, action: &str, body: &[u8]) -> Result<String, DynoxideError> {
-    match action {
-        "GetItem" => write(&database.get_item(read(body)?)?),
-        "PutItem" => write(&database.put_item(read(body)?)?),
-        "DeleteItem" => write(&database.delete_item(read(body)?)?),
-        "UpdateItem" => write(&database.update_item(read(body)?)?),
-        "Query" => write(&database.query(read(body)?)?),
-        "Scan" => write(&database.scan(read(body)?)?),
-        "BatchGetItem" => write(&database.batch_get_item(read(body)?)?),
-        "BatchWriteItem" => write(&database.batch_write_item(read(body)?)?),
-        "TransactWriteItems" => write(&database.transact_write_items(read(body)?)?),
-        "TransactGetItems" => write(&database.transact_get_items(read(body)?)?),
-        unknown => Err(DynoxideError::InternalServerError(format!(
-            "{unknown} has no wire: add it here"
-        ))),
-    }
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
-    serde_json::from_slice(body).map_err(|error| DynoxideError::SerializationException(error.to_string()))
-}
-
-fn write<T: Serialize>(answer: &T) -> Result<String, DynoxideError> {
-    serde_json::to_string(answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
