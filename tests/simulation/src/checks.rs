@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use contact_store::{Conflict, Contact};
@@ -17,7 +18,7 @@ use crate::epilogue;
 use crate::history::{Author, Deed, Entry, History, Told, seen};
 use crate::plan::Fault;
 use crate::run::Figures;
-use crate::scene::{Person, Scene, answer, finish, request};
+use crate::scene::{Mirror, Person, Scene, answer, finish, request};
 use crate::story;
 
 /// What is not true.
@@ -199,7 +200,7 @@ pub(crate) fn all(scene: &mut Scene, history: &History, figures: &mut Figures) -
 struct Last {
     /// Outlook's contacts, which are the mirror's as well.
     contacts: Vec<Map<String, Value>>,
-    mirror: BTreeMap<String, Contact>,
+    mirror: Rc<Mirror>,
     conflicts: Vec<Conflict>,
     /// All texts in the conflict log.
     logged: BTreeSet<String>,
@@ -379,7 +380,7 @@ fn events(scene: &Scene, last: &Last) -> anyhow::Result<()> {
             told.insert(contact, (version, data, &event.detail_type));
         }
     }
-    for (id, contact) in &last.mirror {
+    for (id, contact) in last.mirror.iter() {
         let known = told.get(id.as_str());
         let fine = match known {
             None => false,

@@ -85,9 +85,12 @@ pub(crate) fn played(scene: &mut Scene, history: &History) -> anyhow::Result<()>
     let mut contacts = Vec::new();
     for person in scene.people.clone() {
         let mirror = scene.mirror(&person)?;
-        let mirrored = mirror.into_values().find_map(|contact| {
-            let item = contact.outlook.filter(|_| contact.deleted_at.is_none())?;
-            Some((contact.id, item.id))
+        let mirrored = mirror.values().find_map(|contact| {
+            let item = contact
+                .outlook
+                .as_ref()
+                .filter(|_| contact.deleted_at.is_none())?;
+            Some((contact.id.clone(), item.id.clone()))
         });
         contacts.extend(mirrored.map(|(id, item)| (person, id, item)));
     }

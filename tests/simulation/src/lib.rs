@@ -15,6 +15,7 @@ mod scene;
 mod shrink;
 mod story;
 mod tap;
+mod trouble;
 mod year;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

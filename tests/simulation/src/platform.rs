@@ -3,6 +3,7 @@
 //!
 //! Knows requests and their answers. What a value's fate must be is `checks.rs`'s.
 
+use contact_store::Contact;
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 use sync_core::ids::{ContactId, MailboxId};
@@ -145,16 +146,18 @@ impl Run<'_> {
 
     /// A contact that the API lists: its id, whose it is, what is seen of it, and its version.
     fn one_listed(&self, index: usize, dice: &mut Rng) -> anyhow::Result<Option<Listed>> {
-        let mut listed = self.scene.listed(&self.scene.people[index])?;
+        let mirror = self.scene.mirror(&self.scene.people[index])?;
+        let listed = mirror.values().filter(|contact| contact.deleted_at.is_none());
+        let mut listed: Vec<&Contact> = listed.collect();
         // Who has edited a contact is likely to go on with it while that edit is on its way.
-        if dice.bool() && listed.values().any(|contact| contact.edit.is_some()) {
-            listed.retain(|_, contact| contact.edit.is_some());
+        if dice.bool() && listed.iter().any(|contact| contact.edit.is_some()) {
+            listed.retain(|contact| contact.edit.is_some());
         }
-        let picked = pick(listed.into_values(), dice);
+        let picked = pick(listed.into_iter(), dice);
         Ok(picked.and_then(|contact| {
             let document = whole(&contact.document, &contact.extras);
             let whose = self.history.whose(&document)?;
-            Some((contact.id, whose, document, contact.version))
+            Some((contact.id.clone(), whose, document, contact.version))
         }))
     }
 

@@ -3,8 +3,10 @@
 //! Knows how a scene is set and how it is looked at. Nothing here waits: a future is polled until it has ended, and the
 //! clock stands still meanwhile.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -44,7 +46,12 @@ pub(crate) struct Scene {
     /// The tables, for who looks without being seen.
     pub(crate) looker: Store,
     pub(crate) tap: Arc<Wiretap>,
+    /// Mirrors as they were after so many writes.
+    mirrors: RefCell<BTreeMap<MailboxId, (u64, Rc<Mirror>)>>,
 }
+
+/// The contacts of a mailbox by our ids, tombstones and what is yet to be deleted included.
+pub(crate) type Mirror = BTreeMap<String, Contact>;
 
 /// Polls a future to its end, and nothing beside it.
 pub(crate) fn finish<F: Future>(work: F) -> anyhow::Result<F::Output> {
@@ -87,6 +94,7 @@ impl Scene {
             stack,
             looker,
             tap,
+            mirrors: RefCell::default(),
         };
         scene.stack.world().consent(TENANT, APP);
         for index in 0..scene.plan.mailboxes.len() {
@@ -162,9 +170,22 @@ impl Scene {
         done
     }
 
-    /// The mirror of a mailbox by our ids, tombstones and what is yet to be deleted included.
-    pub(crate) fn mirror(&self, person: &Person) -> anyhow::Result<BTreeMap<String, Contact>> {
-        let mut mirror = BTreeMap::new();
+    /// The mirror of a mailbox.
+    pub(crate) fn mirror(&self, person: &Person) -> anyhow::Result<Rc<Mirror>> {
+        let writes = self.tap.writes();
+        if let Some((then, mirror)) = self.mirrors.borrow().get(&person.id)
+            && *then == writes
+        {
+            return Ok(mirror.clone());
+        }
+        let mirror = Rc::new(self.read_mirror(person)?);
+        let known = (writes, mirror.clone());
+        self.mirrors.borrow_mut().insert(person.id.clone(), known);
+        Ok(mirror)
+    }
+
+    fn read_mirror(&self, person: &Person) -> anyhow::Result<Mirror> {
+        let mut mirror = Mirror::new();
         let mut after: Option<String> = None;
         loop {
             let since = Timestamp::UNIX_EPOCH;
@@ -182,13 +203,6 @@ impl Scene {
                 None => return Ok(mirror),
             }
         }
-    }
-
-    /// The contacts of a mailbox that the API lists, by our ids.
-    pub(crate) fn listed(&self, person: &Person) -> anyhow::Result<BTreeMap<String, Contact>> {
-        let mut mirror = self.mirror(person)?;
-        mirror.retain(|_, contact| contact.deleted_at.is_none());
-        Ok(mirror)
     }
 
     /// The conflict log of a mailbox.
