@@ -46,22 +46,27 @@ pub(crate) fn become_demo(arguments: &[String]) -> Result<()> {
     Err(demo.args(arguments).exec()).context("can't run cargo")
 }
 
-/// The simulation is a program too, in a profile of its own: it is as fast as it is optimised.
+/// The simulation is a program too.
 pub(crate) fn become_simulation(arguments: &[String]) -> Result<()> {
-    Err(simulation().args(arguments).exec()).context("can't run cargo")
+    build(&["simulate"])?;
+    Err(simulation()?.args(arguments).exec()).context("can't run the simulation")
 }
 
-fn simulation() -> Command {
-    cargo("run --locked --quiet --profile simulation --package simulation --")
+/// Of the workspace, so that it is built with the features that the tests are built with.
+fn build(programs: &[&str]) -> Result<()> {
+    let mut build = cargo("build --locked --quiet --workspace");
+    run(build.args(programs.iter().flat_map(|program| ["--bin", *program])))
 }
 
-/// So is the scoreboard. It looks for the simulator's binary beside its own, and both lie beside this one.
+/// Built before. All programs lie beside this one.
+fn simulation() -> Result<Command> {
+    Ok(Command::new(std::env::current_exe()?.with_file_name("simulate")))
+}
+
+/// So is the scoreboard. It looks for the simulator's binary beside its own.
 pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
     tools::install(&[Tool::Usual])?;
-    // Of the workspace, so that it is built with the features that the tests are built with.
-    run(&mut cargo(
-        "build --locked --workspace --bin graph-sim --bin scoreboard",
-    ))?;
+    build(&["graph-sim", "scoreboard"])?;
     let mut scoreboard = Command::new(std::env::current_exe()?.with_file_name("scoreboard"));
     scoreboard
         .arg("--python")
@@ -69,15 +74,20 @@ pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
     Err(scoreboard.args(arguments).exec()).context("can't run the scoreboard")
 }
 
-/// How many seeds every change has to pass, and at which awaits functions die in it: what two cores do in a few minutes.
-const SEEDS: &str = "--seeds 300";
-const AWAITS: &str = "awaits --every 10";
+/// What every change has to pass in the simulation: two cores do it in ten minutes.
+const SIMULATED: [&str; 4] = [
+    "--seeds 10000",
+    "--seeds 100 --database compared",
+    "awaits --every 10",
+    "bugs",
+];
 
 /// All tests. The tests of the deployed bundle go last and alone: they wait for clocks, and the machine should be theirs.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     run(cargo("test --locked --workspace --exclude end-to-end").args(arguments))?;
-    for what in [SEEDS, AWAITS, "bugs"] {
-        run(simulation().args(what.split(' ')))?;
+    build(&["simulate"])?;
+    for what in SIMULATED {
+        run(simulation()?.args(what.split(' ')))?;
     }
     // By the target's name: of that package alone, cargo would build everything once more, with fewer features.
     run(cargo("test --locked --workspace --test deployed").args(arguments))

@@ -39,7 +39,7 @@ struct Arguments {
     /// Find the smallest part of the run that fails. With --seed.
     #[arg(long)]
     shrink: bool,
-    /// Only so many steps.
+    /// So many steps, instead of the seed's own number.
     #[arg(long)]
     steps: Option<u32>,
     /// Leave this kind of fault out.

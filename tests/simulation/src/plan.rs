@@ -120,7 +120,7 @@ impl Fault {
 /// What may be left out of a seed's run, to find out what of it matters; and what may be wrong with the bundle.
 #[derive(Clone, Debug, Default)]
 pub struct Cuts {
-    /// Only so many steps.
+    /// So many steps instead of the seed's own number. A step is the same one whatever their number.
     pub steps: Option<u32>,
     /// Without these faults.
     pub without: BTreeSet<Fault>,
@@ -193,7 +193,7 @@ impl Plan {
         }
         let short = faults.contains(&Fault::ShortLives);
         let mailboxes = if dice.u8(0..4) == 0 { 2 } else { 1 };
-        let steps = dice.u32(10..120);
+        let steps = steps(dice.u32(10..120));
         let mailboxes = (0..mailboxes)
             .map(|_| (dice.usize(0..9), dice.usize(0..3)))
             .collect();
@@ -206,7 +206,7 @@ impl Plan {
         let database_percent = dice.u8(1..6);
         Self {
             seed,
-            steps: cuts.steps.map_or(steps, |most| steps.min(most)),
+            steps: cuts.steps.unwrap_or(steps),
             mailboxes,
             page_size,
             worker_life,
@@ -232,6 +232,13 @@ impl Plan {
     pub fn chance(&self, step: u32) -> Rng {
         Rng::with_seed(mix(self.seed, u64::from(step)))
     }
+}
+
+/// Most runs are short: what goes wrong does so between a few events, and ten short runs cost what one long one does. But
+/// some of it needs a past.
+fn steps(chance: u32) -> u32 {
+    const LONG: u32 = 108;
+    if chance < LONG { 4 + chance / 5 } else { chance }
 }
 
 /// Chance that has nothing to do with that of a neighbour (the finalizer of `SplitMix64`).

@@ -1,6 +1,6 @@
 //! Seeds that once failed, some others, and what makes a run worth something: it repeats, and it can fail.
 //!
-//! Knows no more of a run than its outcome. `corpus.txt` has a seed a line, and behind it what it was about.
+//! Knows no more of a run than its outcome. `corpus.txt` has a seed a line with its steps, and behind them what it was about.
 
 use simulation::{Bug, Cuts, Outcome, simulate};
 
@@ -9,9 +9,14 @@ const CORPUS: &str = include_str!("../corpus.txt");
 const FRESH: std::ops::Range<u64> = 0..4;
 
 fn run(seed: u64) -> Outcome {
-    let outcome = simulate(seed, &Cuts::default(), false);
+    clean(seed, &Cuts::default())
+}
+
+fn clean(seed: u64, cuts: &Cuts) -> Outcome {
+    let outcome = simulate(seed, cuts, false);
     if let Some((check, what)) = &outcome.failure {
-        panic!("{check}: {what}\ncargo xtask simulate --seed {seed} --trace");
+        let steps = outcome.steps;
+        panic!("{check}: {what}\ncargo xtask simulate --seed {seed} --steps {steps} --trace");
     }
     outcome
 }
@@ -20,8 +25,13 @@ fn run(seed: u64) -> Outcome {
 fn seeds_that_once_failed_are_clean() {
     let lines = CORPUS.lines().filter(|line| !line.starts_with('#'));
     for line in lines {
-        let seed = line.split_whitespace().next().unwrap();
-        run(seed.parse().unwrap());
+        let mut words = line.split_whitespace();
+        let seed = words.next().unwrap().parse().unwrap();
+        let cuts = Cuts {
+            steps: Some(words.next().unwrap().parse().unwrap()),
+            ..Cuts::default()
+        };
+        clean(seed, &cuts);
     }
 }
 

@@ -4,6 +4,7 @@
 //! runs only the scenarios whose names contain it: `cargo test -p end-to-end -- renewal`.
 
 mod ear;
+mod history;
 mod matrix;
 mod photos;
 mod platform;
@@ -19,7 +20,7 @@ use scene::Scene;
 type Scenario = (&'static str, for<'a> fn(&'a Scene) -> scenarios::Story<'a>);
 
 /// In turn; those of one group side by side, since they wait for the next tick of a schedule most of the time.
-const SCENARIOS: [&[Scenario]; 9] = [
+const SCENARIOS: [&[Scenario]; 10] = [
     &[("first_sync_of_5000_contacts_over_nested_folders", |scene| {
         Box::pin(scenarios::first_sync(scene))
     })],
@@ -58,6 +59,9 @@ const SCENARIOS: [&[Scenario]; 9] = [
             Box::pin(scenarios::poll(scene))
         }),
     ],
+    &[("what_a_contact_was_comes_back_and_is_erased", |scene| {
+        Box::pin(history::back_and_erased(scene))
+    })],
     &[("photos_arrive_on_the_other_side", |scene| {
         Box::pin(photos::both_ways(scene))
     })],

@@ -205,16 +205,16 @@ pub(crate) async fn bulk(scene: &Scene) -> Result<()> {
 }
 
 /// A request that changes something, whatever is there. It has to succeed.
-async fn write(scene: &Scene, (method, path, body): (&str, String, Option<Value>)) -> Result<Value> {
+pub(crate) async fn write(
+    scene: &Scene,
+    (method, path, body): (&str, String, Option<Value>),
+) -> Result<Value> {
     let kind = if method == "PATCH" {
         "application/merge-patch+json"
     } else {
         "application/json"
     };
-    let mut headers = vec![("content-type", kind)];
-    if method != "POST" {
-        headers.push(("if-match", "*"));
-    }
+    let headers = [("content-type", kind), ("if-match", "*")];
     let (status, answer) = scene.call_with(method, &path, &headers, body).await?;
     ensure!(status.is_success(), "{method} answered {status}: {answer}");
     Ok(answer)
