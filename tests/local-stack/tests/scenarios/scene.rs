@@ -222,6 +222,16 @@ impl Scene {
         items
     }
 
+    /// When DynamoDB takes a contact's item away; `None`: never.
+    pub(crate) async fn ttl_of(&self, person: &Person, id: &str) -> Option<String> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let key = [("mailbox_id", text(person.id.as_str())), ("contact_id", text(id))];
+        let key = key.map(|(name, value)| (name.to_owned(), value)).into();
+        let get = self.stack.aws.dynamodb().get_item().table_name(CONTACTS_TABLE);
+        let item = get.set_key(Some(key)).send().await.unwrap().item.unwrap();
+        item.get("ttl").map(|ttl| ttl.as_n().unwrap().clone())
+    }
+
     // What the operator asks.
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
