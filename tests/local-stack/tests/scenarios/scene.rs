@@ -5,6 +5,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use ambient::Ambient;
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::Body;
 use contact_store::Contact;
 use graph_sim::{MailboxKey, Operation, Settings as GraphSettings, Snapshot, World};
