@@ -35,7 +35,9 @@ pub(crate) fn contact_item(contact: &Contact, rev: u64, retention: Duration) -> 
         set(attr::PENDING_KEY, s(pending));
     }
     match contact.deleted_at {
-        Some(at) if contact.is_tombstone() && contact.twins.is_empty() => set(attr::TTL, n(seconds_after(at, retention))),
+        Some(at) if contact.is_tombstone() && contact.twins.is_empty() => {
+            set(attr::TTL, n(seconds_after(at, retention)))
+        }
         Some(_) => {}
         None => {
             let folder = FolderKey::of(&contact.folder).within(&contact.mailbox);
