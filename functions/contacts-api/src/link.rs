@@ -105,6 +105,10 @@ pub(crate) fn link(
     });
     let mut superseded = ours.superseded.clone();
     superseded.extend(other.superseded.iter().cloned());
+    let mut twins = ours.twins.clone();
+    twins.extend(other.twins.clone());
+    // Whoever becomes one with it is no twin of it.
+    twins.retain(|_, twin| *twin != ours.id && *twin != other.id);
     let left = [&ours.left[..], &other.left[..]].concat();
     let contact = Contact {
         outlook: other.outlook.clone(),
@@ -125,6 +129,7 @@ pub(crate) fn link(
         omitted: other.omitted.clone(),
         superseded,
         left,
+        twins,
         ..ours.clone()
     };
     Linked { contact, conflict }

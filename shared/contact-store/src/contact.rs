@@ -88,6 +88,10 @@ pub struct Contact {
     /// changed the item since; of an item without one (older software has left it) nobody knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<OutlookItem>,
+    /// Items that were this contact's before, and the contacts that have them now: its twins. The ids that are derived
+    /// from these items lead here, and from here it goes on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub twins: BTreeMap<OutlookId, ContactId>,
     /// What was asked by the request that created it: a repetition is told by it from another request of the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<String>,
@@ -129,6 +133,7 @@ impl Contact {
             photo: None,
             photo_edit: None,
             left: Vec::new(),
+            twins: BTreeMap::new(),
             request_hash: None,
         }
     }
@@ -235,6 +240,8 @@ pub enum Companion {
         /// Its revision as it was read.
         rev: u64,
     },
+    /// Another contact, which must still be at its `rev`: nothing about it changes that somebody can see.
+    Other(Box<Contact>),
     /// A conflict that this write has decided.
     Conflict(Conflict),
     /// A conflict that was read, with `settled` set: a person has had a say, and the write does what they said. It

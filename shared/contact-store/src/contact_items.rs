@@ -19,7 +19,8 @@ use crate::pending::pending_key;
 use crate::state::Mailbox;
 use crate::{base, size};
 
-/// A contact's item at this revision. A deleted contact is in no folder; a tombstone goes when `retention` has passed.
+/// A contact's item at this revision. A deleted contact is in no folder; a tombstone goes when `retention` has passed, but
+/// for one that leads to a twin: it stays, as an alias does.
 pub(crate) fn contact_item(contact: &Contact, rev: u64, retention: Duration) -> Result<Item, StoreError> {
     let key = contact_key(&contact.mailbox, &contact.id);
     let mut item = written(Table::Contacts, contact, &key)?;
@@ -34,7 +35,9 @@ pub(crate) fn contact_item(contact: &Contact, rev: u64, retention: Duration) -> 
         set(attr::PENDING_KEY, s(pending));
     }
     match contact.deleted_at {
-        Some(at) if contact.is_tombstone() => set(attr::TTL, n(seconds_after(at, retention))),
+        Some(at) if contact.is_tombstone() && contact.twins.is_empty() => {
+            set(attr::TTL, n(seconds_after(at, retention)))
+        }
         Some(_) => {}
         None => {
             let folder = FolderKey::of(&contact.folder).within(&contact.mailbox);

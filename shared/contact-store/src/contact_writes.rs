@@ -62,6 +62,8 @@ impl Store {
             Companion::Replace { contact: other, rev } => {
                 Write::Put(alias_item(mailbox, other, id), at_rev(*rev))
             }
+            // Race: the other contact is edited while it is told of its twin.
+            Companion::Other(other) => self.contact_write(other, Expected::Rev(other.rev))?,
             Companion::Conflict(conflict) => {
                 Write::Put(conflict_item(conflict, self.conflict_retention)?, Guard::Absent)
             }

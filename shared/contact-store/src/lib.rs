@@ -38,7 +38,7 @@
 //! | AP24 | [`put_contact`](Store::put_contact) | contacts | put `m`, contact id | absent, or same rev | sync-mailbox, contacts-api |
 //! | AP25 | [`erase_contacts`](Store::erase_contacts) | contacts | `mailbox_id = m`, then batch delete | strong, none | sync-mailbox |
 //! | AP26 | [`erase_state`](Store::erase_state) | state | `mailbox_id = m`, then batch delete | strong, none | sync-mailbox |
-//! | AP27 | [`put_contact_with`](Store::put_contact_with) aliases and conflicts | contacts | put `m`, contact id, and each companion, together | AP24's, and each companion's | sync-mailbox, contacts-api |
+//! | AP27 | [`put_contact_with`](Store::put_contact_with) aliases, twins and conflicts | contacts | put `m`, contact id, and each companion, together | AP24's, and each companion's | sync-mailbox, contacts-api |
 //! | AP28 | the [`pending`](Store::pending) contacts | contacts/by-pending | `mailbox_id = m AND pending_key < 9` | eventual | sync-mailbox, contacts-api |
 //! | AP29 | the [`held`](Store::held) contacts | contacts/by-pending | `mailbox_id = m AND pending_key >= 9` | eventual | sync-mailbox, contacts-api |
 //! | AP30 | the [`pending_count`](Store::pending_count) | contacts/by-pending | `mailbox_id = m AND begins_with(pending_key, digit)` | eventual | contacts-api |

@@ -142,6 +142,12 @@ impl ContactId {
         Self::hashed(&["contact", mailbox.as_str(), outlook.as_str()])
     }
 
+    /// The id of this contact's twin: a contact beside it that has this item, which was this one's before. There is never a
+    /// second one of an item.
+    pub fn twin(&self, outlook: &OutlookId) -> Self {
+        Self::hashed(&["twin", self.as_str(), outlook.as_str()])
+    }
+
     /// The id of a contact that was born here under the caller's own external id. So there is never a second one.
     pub fn of_external(mailbox: &MailboxId, external: &str) -> Self {
         Self::hashed(&["external", mailbox.as_str(), external])

@@ -19,6 +19,7 @@ use crate::evidence::Whereabouts;
 use crate::meet::Meeting;
 use crate::round::RoundPage;
 use crate::session::Session;
+use crate::twins::has_gone_on;
 
 /// How many contacts are written at a time.
 const WRITES_AT_ONCE: usize = 16;
@@ -62,7 +63,7 @@ impl<T: Transport> Session<'_, T> {
     ) -> Result<Applied, Trouble> {
         let mailbox = self.mailbox.id.clone();
         let named = |outlook_id: OutlookId| (ContactId::derive(&mailbox, &outlook_id), outlook_id);
-        let (shown, doubled) = newest(
+        let (mut shown, doubled) = newest(
             page.changed
                 .into_iter()
                 .map(|contact| Shown::new(&mailbox, contact)),
@@ -70,12 +71,16 @@ impl<T: Transport> Session<'_, T> {
         let removed: BTreeMap<_, _> = page.removed.into_iter().map(named).collect();
         let unreadable: BTreeMap<_, _> = page.unreadable.into_iter().map(named).collect();
         self.report.unreadable += unreadable.len() as u64;
-        let ids: BTreeSet<_> = shown.keys().chain(removed.keys()).cloned().collect();
-        let mirror = self
-            .engine
-            .store
-            .contacts_by_id(&mailbox, &Vec::from_iter(ids))
-            .await?;
+        let mut items: BTreeMap<_, _> = removed.clone();
+        items.extend(
+            shown
+                .iter()
+                .map(|(id, shown)| (id.clone(), shown.outlook_id.clone())),
+        );
+        let mirror = self.owners(&items).await?;
+        for (id, shown) in &mut shown {
+            mirror.rename(id, shown);
+        }
 
         let mut writes = Vec::new();
         let mut doubtful = Vec::new();
@@ -88,8 +93,9 @@ impl<T: Transport> Session<'_, T> {
                 || doubled.contains(id)
                 || !shown.folder.as_ref().is_some_and(|it| self.is_synced(it))
                 || (stored.is_none() && self.mailbox.creating.is_some())
+                || stored.is_some_and(|stored| has_gone_on(stored, &shown.outlook_id))
             {
-                // The last: it may be one that a worker has created before it died. Its stamp tells.
+                // The last but one: it may be one that a worker has created before it died. Its stamp tells.
                 doubtful.push((id.clone(), shown.outlook_id.clone()));
             } else {
                 match self.write_for(shown, stored, source).await {
@@ -133,12 +139,7 @@ impl<T: Transport> Session<'_, T> {
             Relation::Itself => stored.and_then(known),
             Relation::Newcomer => None,
             Relation::LeftBehind => return Ok(None),
-            Relation::Revenant => {
-                // Somebody has taken it out of Deleted Items. Its contact lives on as another item.
-                self.report.unreadable += 1;
-                tracing::warn!(contact.id = %shown.id, "an item that a contact had left is back in Outlook");
-                return Ok(None);
-            }
+            Relation::Other => return Ok(None),
         };
         let has_moved = known.is_some_and(|known| known.folder != sighting.folder);
         let (document, effect) = match judge(known, sighting, source) {
@@ -265,8 +266,8 @@ enum Relation {
     Newcomer,
     /// The contact has moved on, and this item is to be deleted.
     LeftBehind,
-    /// The contact had moved on, and this item had been deleted.
-    Revenant,
+    /// The contact has another item. The id that is derived from this one's shows whose it is.
+    Other,
 }
 
 fn relation(stored: Option<&Contact>, shown: &Shown, folder: &FolderId, is_awaited: bool) -> Relation {
@@ -283,7 +284,7 @@ fn relation(stored: Option<&Contact>, shown: &Shown, folder: &FolderId, is_await
     } else if stored.is_tombstone() || is_awaited || is_on_its_way(stored, folder) {
         Relation::Newcomer
     } else {
-        Relation::Revenant
+        Relation::Other
     }
 }
 

@@ -3,7 +3,7 @@
 //! The one place that buries a contact, and it does so on evidence only: Graph says that there is no such item, or
 //! that it lies in none of the mailbox's synced folders. A deleted contact can still be read, in Deleted Items.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contact_store::{Contact, Why};
 use graph_client::{ErrorKind, Transport};
@@ -21,6 +21,7 @@ use crate::photo_push::gone_with;
 use crate::push::not_synced;
 use crate::recover::{as_if_answered, may_be_its_item};
 use crate::session::Session;
+use crate::twins::has_gone_on;
 use crate::work::Progress;
 
 /// How often contacts that somebody else wrote meanwhile are looked at again.
@@ -178,16 +179,24 @@ impl<T: Transport> Session<'_, T> {
         findings: &mut Vec<Finding>,
     ) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
         let mut gone = Vec::new();
+        let mut back = BTreeSet::new();
         let mut asked = asked;
         for _ in 0..LOOKS {
+            let back_before = back.clone();
             let writes = self
-                .gather(&asked.iter().cloned().collect(), loss, &mut gone)
+                .gather(&asked.iter().cloned().collect(), loss, &mut gone, &mut back)
                 .await?;
             findings.extend(writes.iter().map(|write| Finding {
                 effect: write.effect,
                 modified_at: write.contact.modified_at,
             }));
-            asked = self.write_all(writes).await?;
+            let overtaken = self.write_all(writes).await?;
+            let (overtaken_back, overtaken): (Vec<_>, Vec<_>) =
+                overtaken.into_iter().partition(|(_, item)| back.contains(item));
+            let back_again = back.difference(&back_before);
+            let back_again = back_again.chain(overtaken_back.iter().map(|(_, item)| item));
+            let derived = |item: &OutlookId| (ContactId::derive(&self.mailbox.id, item), item.clone());
+            asked = overtaken.into_iter().chain(back_again.map(derived)).collect();
             if asked.is_empty() {
                 return Ok(gone);
             }
@@ -196,18 +205,20 @@ impl<T: Transport> Session<'_, T> {
         Err(contact_store::StoreError::Conflict { key }.into())
     }
 
+    /// `back`: items that a look has found to be back in Outlook after their contacts had gone on. Only what is asked of
+    /// Graph after that is evidence: this worker, or one before it, may just have deleted what a move had left there.
     async fn gather(
         &mut self,
         asked: &BTreeMap<ContactId, OutlookId>,
         loss: Loss,
         gone: &mut Vec<(ContactId, OutlookId)>,
+        back: &mut BTreeSet<OutlookId>,
     ) -> Result<Vec<Write>, Trouble> {
         let outlook_ids: Vec<&str> = asked.values().map(OutlookId::as_str).collect();
         let answers = self.graph().contacts(&outlook_ids).await;
         self.report.verified += answers.len() as u64;
         let mailbox = self.mailbox.id.clone();
-        let ids: Vec<_> = asked.keys().cloned().collect();
-        let mirror = self.engine.store.contacts_by_id(&mailbox, &ids).await?;
+        let mirror = self.owners(asked).await?;
         let mut writes = Vec::new();
         for ((id, outlook_id), answer) in asked.iter().zip(answers) {
             let stored = mirror.contacts.get(id);
@@ -217,9 +228,18 @@ impl<T: Transport> Session<'_, T> {
                     continue;
                 }
                 Ok(Some(contact)) => {
-                    let shown = Shown::new(&mailbox, contact);
+                    let mut shown = Shown::new(&mailbox, contact);
+                    let leads_there = shown.id == *id;
+                    mirror.rename(id, &mut shown);
                     match self.is_ours(&shown).await? {
                         Some(true) => {
+                            let other = stored.filter(|it| leads_there && has_gone_on(it, outlook_id));
+                            if let Some(other) = other {
+                                if !back.insert(outlook_id.clone()) {
+                                    writes.extend(self.take_in_beside(other, shown).await?);
+                                }
+                                continue;
+                            }
                             let owner = match stored {
                                 Some(_) => None,
                                 None => self.owner(&shown).await?,

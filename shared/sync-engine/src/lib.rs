@@ -43,6 +43,7 @@ mod send;
 mod session;
 mod subscriber;
 mod trouble;
+mod twins;
 mod work;
 
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use crate::Trouble;
 use crate::convert::Shown;
 use crate::push::address;
 use crate::session::Session;
+use crate::twins::has_gone_on;
 use crate::work::Progress;
 
 /// Between the creation and the last change of an item that was only created: Outlook's times are whole seconds.
@@ -119,17 +120,22 @@ impl<T: Transport> Session<'_, T> {
     /// The items among those found that are contacts of their own: somebody has copied one in Outlook, and the copy has
     /// been taken in before.
     async fn others(&self, found: &BTreeMap<&ContactId, Vec<Shown>>) -> Result<BTreeSet<ContactId>, Trouble> {
-        let ids: Vec<ContactId> = found.values().flatten().map(|item| item.id.clone()).collect();
-        let lookup = self.engine.store.contacts_by_id(&self.mailbox.id, &ids).await?;
-        let is_its_own = |id: &ContactId, leads_to: &ContactId| {
+        let items = found.values().flatten();
+        let items = items
+            .map(|item| (item.id.clone(), item.outlook_id.clone()))
+            .collect();
+        let owners = self.owners(&items).await?;
+        let is_its_own = |id: &ContactId, owner: &Contact| {
             let finder = found
                 .iter()
                 .find(|(_, items)| items.iter().any(|item| item.id == *id));
-            finder.is_some_and(|(contact, _)| *contact != leads_to)
+            // What a contact had before is not what it is about to get.
+            let is_past = items.get(id).is_some_and(|item| has_gone_on(owner, item));
+            is_past || finder.is_some_and(|(contact, _)| **contact != owner.id)
         };
-        let own = lookup.contacts.into_iter();
-        let own = own.filter(|(id, contact)| is_its_own(id, &contact.id));
-        Ok(own.map(|(id, _)| id).chain(lookup.unreadable).collect())
+        let own = owners.contacts.into_iter();
+        let own = own.filter(|(id, owner)| is_its_own(id, owner));
+        Ok(own.map(|(id, _)| id).chain(owners.unreadable).collect())
     }
 
     /// The folders in which a contact may have been created: its own; or, where that was chosen, any other. It may have

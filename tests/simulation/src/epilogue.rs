@@ -8,7 +8,7 @@ use graph_sim::{Edit, Operation};
 use serde_json::{Map, Value, json};
 
 use crate::checks::{ask, at_rest, pass, require};
-use crate::history::{History, TEXTS};
+use crate::history::TEXTS;
 use crate::scene::{Person, Scene, answer, finish, request};
 
 const ECHO: &str = "a further look changes nothing";
@@ -75,7 +75,7 @@ impl Spent {
 }
 
 /// A poll and a comparison cost nothing; an edit on either side costs one write on the other, and its echo nothing.
-pub(crate) fn played(scene: &mut Scene, history: &History) -> anyhow::Result<()> {
+pub(crate) fn played(scene: &mut Scene) -> anyhow::Result<()> {
     let mut spent = Spent::so_far(scene)?;
     for person in scene.people.clone() {
         ask(scene, &person, "resync")?;
@@ -119,7 +119,7 @@ pub(crate) fn played(scene: &mut Scene, history: &History) -> anyhow::Result<()>
     pass(scene, Duration::from_mins(10))?;
     // The edit itself, and what Outlook has made of it.
     spent.and(ONE_WRITE, scene, [count, 2 * count, count])?;
-    at_rest(scene, history)?
+    at_rest(scene)?
 }
 
 fn patch(scene: &Scene, person: &Person, path: &str, body: &Value) -> anyhow::Result<()> {

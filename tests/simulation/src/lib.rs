@@ -91,7 +91,7 @@ fn played(plan: Plan, cuts: &Cuts, figures: &mut Figures, aloud: bool) -> anyhow
     let mut run = Run::new(&scene, &mut history, figures, cuts.death.clone(), aloud);
     run.steps(cuts)?;
     let awaits = run.wind_up()?;
-    checks::calm_down(&mut scene, &history, figures)?;
+    checks::calm_down(&mut scene, figures)?;
     checks::all(&mut scene, &history, figures)?;
     Ok((scene.tap.trace(), awaits))
 }

@@ -226,6 +226,46 @@ async fn an_item_that_outlook_restores_takes_the_key_of_an_alias_whose_contact_i
 }
 
 #[tokio::test]
+async fn ap27_a_twin_and_who_names_it_are_written_together_or_not_at_all() {
+    let local = Local::start().await;
+    let store = &local.store;
+    let first = contact("ada", 7);
+    store.put_contact(&first, Expected::Absent).await.unwrap();
+    let twin = Contact {
+        id: first.id.twin(&OutlookId::new("AAMk-old")),
+        ..contact("ada", 8)
+    };
+    let names_it = |rev| Contact {
+        twins: [(OutlookId::new("AAMk-old"), twin.id.clone())].into(),
+        rev,
+        ..first.clone()
+    };
+    // It has been edited meanwhile.
+    store
+        .put_contact(&edited(first.clone(), at(9)), Expected::Rev(1))
+        .await
+        .unwrap();
+    let late = [Companion::Other(Box::new(names_it(1)))];
+    let refused = store.put_contact_with(&twin, Expected::Absent, &late).await;
+    is_conflict(refused, &first.id);
+    assert_eq!(store.contact(&first.mailbox, &twin.id).await.unwrap(), None);
+
+    let with = [Companion::Other(Box::new(names_it(2)))];
+    store
+        .put_contact_with(&twin, Expected::Absent, &with)
+        .await
+        .unwrap();
+    let stored = store.contact(&first.mailbox, &first.id).await.unwrap();
+    assert_eq!(stored, Some(names_it(3)));
+
+    // The tombstone leads there for good.
+    let gone = tombstone_of(&names_it(3), at(10));
+    store.put_contact(&gone, Expected::Rev(3)).await.unwrap();
+    let raw = local.raw(CONTACTS, &first.mailbox).await;
+    assert!(raw.iter().all(|item| !item.contains_key("ttl")));
+}
+
+#[tokio::test]
 async fn an_external_id_is_nobody_elses_while_it_is_taken() {
     let local = Local::start().await;
     let ada = mailbox_id("ada");

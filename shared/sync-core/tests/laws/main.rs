@@ -18,6 +18,7 @@ mod ledger;
 mod matching;
 mod merging;
 mod mirror;
+mod names;
 mod outlook;
 mod shapes;
 mod worker;

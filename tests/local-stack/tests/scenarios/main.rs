@@ -34,4 +34,5 @@ mod secrecy;
 mod storm;
 mod subscriptions;
 mod tenants;
+mod twins;
 mod user;

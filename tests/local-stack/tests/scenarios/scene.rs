@@ -5,6 +5,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use ambient::Ambient;
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::Body;
 use contact_store::Contact;
 use graph_sim::{MailboxKey, Operation, Settings as GraphSettings, Snapshot, World};
@@ -220,6 +221,16 @@ impl Scene {
             items += page.await.unwrap().items().len();
         }
         items
+    }
+
+    /// When DynamoDB takes a contact's item away; `None`: never.
+    pub(crate) async fn ttl_of(&self, person: &Person, id: &str) -> Option<String> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let key = [("mailbox_id", text(person.id.as_str())), ("contact_id", text(id))];
+        let key = key.map(|(name, value)| (name.to_owned(), value)).into();
+        let get = self.stack.aws.dynamodb().get_item().table_name(CONTACTS_TABLE);
+        let item = get.set_key(Some(key)).send().await.unwrap().item.unwrap();
+        item.get("ttl").map(|ttl| ttl.as_n().unwrap().clone())
     }
 
     // What the operator asks.

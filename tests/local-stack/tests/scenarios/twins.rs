@@ -1,0 +1,216 @@
+//! Taken out of Deleted Items after its contact has gone on with another item: both are there, on both sides. And nobody is
+//! there twice who is only shown late.
+
+use graph_sim::{Operation, Settings as GraphSettings, Warts};
+use serde_json::{Value, json};
+use sync_engine::Settings;
+
+use crate::scene::{Person, Scene};
+
+/// A contact that a person deletes while the platform edits it: it is created anew. Gives its id, the item that was deleted,
+/// and the new one.
+async fn created_anew(scene: &mut Scene, person: &Person, name: &str) -> (String, String, String) {
+    let old = item_of(scene, person, name);
+    let id = scene.record(person, &old).await.id.to_string();
+    scene.delete(person, &old);
+    scene.patch(person, &id, title("Admiral")).await;
+    scene.minutes(3).await;
+    let new = item_of(scene, person, name);
+    assert_ne!(old, new, "it is not created anew: the story has no point");
+    assert_eq!(scene.record(person, &new).await.id.as_str(), id);
+    (id, old, new)
+}
+
+fn item_of(scene: &Scene, person: &Person, name: &str) -> String {
+    scene.item_of(person, name)["id"].as_str().unwrap().to_owned()
+}
+
+fn title(text: &str) -> Value {
+    json!({ "contact": { "jobTitle": text } })
+}
+
+/// The contacts' ids that the bus was told of, with what happened to them.
+fn told(scene: &Scene) -> Vec<(String, String)> {
+    let events = scene.stack.bus.take().into_iter();
+    let of_contact = |event: &local_stack::aws::BusEvent| {
+        let id = event.detail["data"]["contactId"].as_str()?.to_owned();
+        Some((event.detail_type.clone(), id))
+    };
+    events.filter_map(|event| of_contact(&event)).collect()
+}
+
+async fn title_here(scene: &Scene, person: &Person, id: &str) -> Value {
+    let (status, shown) = scene.shown(person, id).await;
+    assert_eq!(status, 200, "{shown}");
+    shown["contact"]["jobTitle"].clone()
+}
+
+#[tokio::test]
+async fn who_is_restored_after_a_contact_was_created_anew_is_a_contact_beside_it() {
+    for is_born_here in [false, true] {
+        let mut scene = Scene::new().await;
+        let ada = scene.settled("Ada", 3, 1).await;
+        let grace = json!({ "givenName": "Grace", "jobTitle": "Commodore" });
+        if is_born_here {
+            scene.make(&ada, json!({ "contact": grace })).await;
+        } else {
+            scene.create(&ada, None, grace);
+        }
+        scene.minutes(2).await;
+        let (id, old, new) = created_anew(&mut scene, &ada, "Grace").await;
+        scene.stack.bus.take();
+
+        scene.move_to(&ada, &old, None);
+        scene.minutes(2).await;
+        scene.assert_arrived(&ada).await;
+        let twin = scene.record(&ada, &old).await.id.to_string();
+        assert_ne!(twin, id);
+        assert_eq!(scene.record(&ada, &new).await.id.as_str(), id);
+        let now = [
+            title_here(&scene, &ada, &id).await,
+            title_here(&scene, &ada, &twin).await,
+        ];
+        assert_eq!(now, ["Admiral", "Commodore"]);
+        assert_eq!(told(&scene), [("contact.created".to_owned(), twin.clone())]);
+        scene.assert_at_rest(&ada).await;
+
+        // Each is edited from both sides, and the other one is not touched.
+        scene.edit(&ada, &old, json!({ "jobTitle": "Captain" }));
+        scene.edit(&ada, &new, json!({ "jobTitle": "Admiral of the fleet" }));
+        scene.minutes(2).await;
+        assert_eq!(title_here(&scene, &ada, &twin).await, "Captain");
+        assert_eq!(title_here(&scene, &ada, &id).await, "Admiral of the fleet");
+        scene.patch(&ada, &twin, title("Lieutenant")).await;
+        scene.patch(&ada, &id, title("Retired")).await;
+        scene.minutes(2).await;
+        assert_eq!(scene.truth(&ada).contacts[&old]["jobTitle"], "Lieutenant");
+        assert_eq!(scene.truth(&ada).contacts[&new]["jobTitle"], "Retired");
+        scene.assert_at_rest(&ada).await;
+
+        // Each is deleted on one side, and comes back as who it was.
+        scene.delete(&ada, &old);
+        scene.minutes(2).await;
+        assert_eq!(scene.shown(&ada, &twin).await.0, 404);
+        scene.assert_arrived(&ada).await;
+        scene.move_to(&ada, &old, None);
+        scene.erase(&ada, &id).await;
+        scene.minutes(2).await;
+        assert_eq!(item_of(&scene, &ada, "Grace"), old);
+        assert_eq!(title_here(&scene, &ada, &twin).await, "Lieutenant");
+        assert_eq!(scene.shown(&ada, &id).await.0, 404);
+        scene.move_to(&ada, &new, None);
+        scene.erase(&ada, &twin).await;
+        scene.minutes(2).await;
+        assert_eq!(item_of(&scene, &ada, "Grace"), new);
+        assert_eq!(title_here(&scene, &ada, &id).await, "Retired");
+        assert_eq!(scene.shown(&ada, &twin).await.0, 404);
+        scene.assert_at_rest(&ada).await;
+    }
+}
+
+#[tokio::test]
+async fn a_twin_moves_and_is_created_anew_like_anybody_and_may_have_a_twin_of_its_own() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 3, 2).await;
+    let suppliers = scene.folder_id(&ada, "Contacts/Suppliers");
+    scene.create(&ada, None, json!({ "givenName": "Grace" }));
+    scene.minutes(2).await;
+    let (id, old, new) = created_anew(&mut scene, &ada, "Grace").await;
+    scene.move_to(&ada, &old, None);
+    scene.minutes(2).await;
+    let twin = scene.record(&ada, &old).await.id.to_string();
+
+    // It is deleted in Outlook while it is edited here, and restored when it has been created anew.
+    scene.delete(&ada, &old);
+    scene.patch(&ada, &twin, title("Captain")).await;
+    scene.minutes(3).await;
+    scene.assert_arrived(&ada).await;
+    let records = scene.records(&ada).await;
+    let anew = records[&twin].outlook.clone().unwrap().id.to_string();
+    assert!(anew != old && anew != new);
+    scene.move_to(&ada, &old, None);
+    scene.minutes(2).await;
+    scene.assert_arrived(&ada).await;
+    let third = scene.record(&ada, &old).await.id.to_string();
+    assert!(third != twin && third != id);
+    assert_eq!(scene.record(&ada, &anew).await.id.as_str(), twin);
+    scene.assert_at_rest(&ada).await;
+
+    // Moves of all three leave nothing behind.
+    for id in [&id, &twin, &third] {
+        scene.patch(&ada, id, json!({ "folder": suppliers })).await;
+    }
+    scene.minutes(3).await;
+    scene.assert_arrived(&ada).await;
+    let there = scene.in_outlook(&ada, "givenName");
+    assert_eq!(there.iter().filter(|name| *name == "Grace").count(), 3);
+    for id in [&id, &twin, &third] {
+        scene.erase(&ada, id).await;
+    }
+    scene.minutes(3).await;
+    assert!(!scene.in_outlook(&ada, "givenName").contains(&"Grace".to_owned()));
+    scene.assert_at_rest(&ada).await;
+}
+
+/// Its own tombstone leads to its twin for as long as there may be one.
+#[tokio::test]
+async fn a_twin_is_not_doubled_when_the_tombstone_beside_it_would_be_gone() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 3, 1).await;
+    scene.create(&ada, None, json!({ "givenName": "Grace" }));
+    scene.minutes(2).await;
+    let (id, old, _) = created_anew(&mut scene, &ada, "Grace").await;
+    scene.move_to(&ada, &old, None);
+    scene.minutes(2).await;
+    scene.erase(&ada, &id).await;
+    scene.minutes(2).await;
+    let expires = scene.ttl_of(&ada, &id).await;
+    assert_eq!(expires, None, "the tombstone would go, and its twin be doubled");
+    scene.edit(&ada, &old, json!({ "jobTitle": "Captain" }));
+    scene.minutes(2).await;
+    assert_eq!(item_of(&scene, &ada, "Grace"), old);
+    scene.assert_at_rest(&ada).await;
+}
+
+/// What delta shows of an item after it is gone is no restored item, whether the contact was created anew or moved.
+#[tokio::test]
+async fn nobody_is_doubled_by_a_row_that_lags_behind() {
+    let graph = GraphSettings {
+        warts: Warts {
+            lag_ms: 20_000,
+            ..Warts::default()
+        },
+        ..GraphSettings::default()
+    };
+    for is_moved in [false, true] {
+        let mut scene = Scene::with(graph.clone(), Settings::default()).await;
+        let ada = scene.settled("Ada", 3, 2).await;
+        let suppliers = scene.folder_id(&ada, "Contacts/Suppliers");
+        scene.create(&ada, None, json!({ "givenName": "Grace" }));
+        scene.minutes(2).await;
+        let old = item_of(&scene, &ada, "Grace");
+        let id = scene.record(&ada, &old).await.id.to_string();
+
+        scene.edit(&ada, &old, json!({ "department": "Navy" }));
+        if is_moved {
+            scene.patch(&ada, &id, json!({ "folder": suppliers })).await;
+        } else {
+            scene.delete(&ada, &old);
+            scene.patch(&ada, &id, title("Admiral")).await;
+        }
+        scene.seconds(10).await;
+        let new = item_of(&scene, &ada, "Grace");
+        assert_ne!(new, old);
+        let looks = scene.asked(Operation::GetContact);
+        scene.minutes(5).await;
+        assert_eq!(item_of(&scene, &ada, "Grace"), new);
+        assert!(
+            scene.asked(Operation::GetContact) > looks,
+            "nothing was shown late: the story has no point"
+        );
+        let records = scene.records(&ada).await.into_values();
+        let graces = records.filter(|it| it.document.get("givenName") == Some(&json!("Grace")));
+        assert_eq!(graces.count(), 1);
+        scene.assert_at_rest(&ada).await;
+    }
+}
