@@ -35,6 +35,8 @@ pub(crate) fn build(logs: &Path, release: bool) -> Result<()> {
     sam.envs([
         ("CARGO_PROFILE_DEV_DEBUG", "none"),
         ("CARGO_PROFILE_DEV_STRIP", "debuginfo"),
+        // They wait for each other most of the time: built sooner is done sooner.
+        ("CARGO_PROFILE_DEV_OPT_LEVEL", "0"),
     ]);
     run(&mut sam, &logs.join("sam-build.log"))
 }

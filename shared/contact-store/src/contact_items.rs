@@ -36,7 +36,7 @@ pub(crate) fn contact_item(contact: &Contact, rev: u64, retention: Duration) -> 
     }
     match contact.deleted_at {
         Some(at) if contact.is_tombstone() && contact.twins.is_empty() => {
-            set(attr::TTL, n(seconds_after(at, retention)))
+            set(attr::TTL, n(seconds_after(at, retention)));
         }
         Some(_) => {}
         None => {

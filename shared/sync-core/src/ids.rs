@@ -144,6 +144,7 @@ impl ContactId {
 
     /// The id of this contact's twin: a contact beside it that has this item, which was this one's before. There is never a
     /// second one of an item.
+    #[must_use]
     pub fn twin(&self, outlook: &OutlookId) -> Self {
         Self::hashed(&["twin", self.as_str(), outlook.as_str()])
     }

@@ -138,8 +138,7 @@ impl<T: Transport> Session<'_, T> {
         let known = match relation(stored, shown, sighting.folder, is_awaited) {
             Relation::Itself => stored.and_then(known),
             Relation::Newcomer => None,
-            Relation::LeftBehind => return Ok(None),
-            Relation::Other => return Ok(None),
+            Relation::LeftBehind | Relation::Other => return Ok(None),
         };
         let has_moved = known.is_some_and(|known| known.folder != sighting.folder);
         let (document, effect) = match judge(known, sighting, source) {

@@ -274,9 +274,9 @@ fn who_is_there(index: usize, last: &Last, history: &History) -> anyhow::Result<
         });
         // Two are right where a person has restored one that the sync had created anew by then: for an edit that has won
         // against the delete, which the log says, for a move, or because somebody has said so.
-        let restores = entries.iter().filter(|entry| matches!(entry.deed, Deed::Restore));
+        let came_back = entries.iter().filter(|entry| matches!(entry.deed, Deed::Restore));
         let created_anew = in_log || moved || settled;
-        let most = if created_anew { 1 + restores.count() } else { 1 };
+        let most = if created_anew { 1 + came_back.count() } else { 1 };
         require(ONCE, count <= most, tell)?;
         require(
             GONE,
