@@ -237,8 +237,8 @@ impl Plan {
 /// Most runs are short: what goes wrong does so between a few events, and ten short runs cost what one long one does. But
 /// some of it needs a past.
 fn steps(chance: u32) -> u32 {
-    const LONG: u32 = 108;
-    if chance < LONG { 4 + chance / 5 } else { chance }
+    const LONG: u32 = 112;
+    if chance < LONG { 4 + chance / 6 } else { chance }
 }
 
 /// Chance that has nothing to do with that of a neighbour (the finalizer of `SplitMix64`).
