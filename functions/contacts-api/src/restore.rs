@@ -12,7 +12,7 @@ use contact_store::{Contact, Version};
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use sync_core::ids::MailboxId;
+use sync_core::ids::{ContactId, MailboxId};
 use sync_core::members::DISPLAY_NAME;
 use sync_core::record::Urgency;
 use utoipa::ToSchema;
@@ -27,7 +27,7 @@ use crate::contact_forms::ContactForm;
 use crate::contact_writes::answer;
 use crate::edit::Occasion;
 use crate::failure::Failure;
-use crate::paths::{InContact, InMailbox};
+use crate::paths::{InContact, InMailbox, InVersion};
 use crate::precondition::ChangeHeaders;
 use crate::problem::{FieldError, Kind, Problem};
 use crate::read::{Body, Members};
@@ -42,6 +42,7 @@ const AT_ONCE: usize = 16;
 pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
         .routes(routes!(restore_one))
+        .routes(routes!(plan_one))
         .routes(routes!(restore_all))
 }
 
@@ -90,17 +91,7 @@ async fn restore_one(
         return Err(Problem::invalid(errors).into());
     };
     let place = place(&api, &mailbox).await?;
-    let present = api.store.contact(&mailbox, &id).await?;
-    let present = present.ok_or(Kind::ContactNotFound)?;
-    let was = if asked == present.version {
-        Some(Version::of(&present, api.ambient.now()))
-    } else {
-        api.store.version(&mailbox, &present.id, asked).await?
-    };
-    let was = was.ok_or(Kind::VersionNotFound)?;
-    if was.deleted {
-        return Err(impossible("it was deleted then: delete the contact instead"));
-    }
+    let (present, was) = present_and_was(&api, &mailbox, &id, asked).await?;
     let was = Was::Version(Box::new(was));
     let on = at_once(&api);
     let (id, cause) = (present.id.clone(), caller.restores(Some(asked)));
@@ -116,6 +107,55 @@ async fn restore_one(
     })
     .await?;
     Ok(answer(contact))
+}
+
+/// Plan the restore of a version
+///
+/// What a restore of this version would do about the contact, and which of its members it would change. Nothing is changed. Neither
+/// `action` nor `problem`: the contact is what it was.
+#[utoipa::path(
+    get, path = "/v1/mailboxes/{mailbox}/contacts/{contact}/versions/{version}/plan",
+    operation_id = "planRestore", tag = "history", params(InVersion),
+    responses(
+        (status = 200, description = "What would be done", body = RestoredForm),
+        (status = 404, description = "There is no such contact or version: the problem's type tells"),
+        (status = 409, description = "The version can't be brought back, or the mailbox is being removed"),
+    )
+)]
+async fn plan_one(
+    State(api): State<Arc<Api>>,
+    InVersion {
+        mailbox,
+        contact: id,
+        version: asked,
+    }: InVersion,
+) -> Result<Json<RestoredForm>, Failure> {
+    let place = place(&api, &mailbox).await?;
+    let (present, version) = present_and_was(&api, &mailbox, &id, asked).await?;
+    let was = Was::Version(Box::new(version.clone()));
+    let comeback = comeback(&present, &was, Newer::Keep, &place.folders, at_once(&api));
+    Ok(Json(RestoredForm::of(&present, Some(&version), &comeback)))
+}
+
+/// A contact, and what it was in a version of it.
+async fn present_and_was(
+    api: &Api,
+    mailbox: &MailboxId,
+    id: &ContactId,
+    version: u64,
+) -> Result<(Contact, Version), Failure> {
+    let present = api.store.contact(mailbox, id).await?;
+    let present = present.ok_or(Kind::ContactNotFound)?;
+    let was = if version == present.version {
+        Some(Version::of(&present, api.ambient.now()))
+    } else {
+        api.store.version(mailbox, &present.id, version).await?
+    };
+    let was = was.ok_or(Kind::VersionNotFound)?;
+    if was.deleted {
+        return Err(impossible("it was deleted then: delete the contact instead"));
+    }
+    Ok((present, was))
 }
 
 fn impossible(why: &str) -> Failure {
@@ -194,6 +234,33 @@ struct RestoredForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<Problem>,
+}
+
+impl RestoredForm {
+    /// What this comeback does about a contact.
+    fn of(present: &Contact, was: Option<&Version>, comeback: &Comeback) -> Self {
+        let (action, changed, problem) = match comeback {
+            Comeback::Unchanged => (None, Vec::new(), None),
+            Comeback::Newer => (Some(Action::KeepNewer), Vec::new(), None),
+            Comeback::Impossible(why) => {
+                let problem = Problem::new(Kind::NotRestorable).detail(*why);
+                (None, Vec::new(), Some(problem))
+            }
+            Comeback::Becomes(Action::Update, becomes) => {
+                let changed = changes(present, becomes).into_iter().collect();
+                (Some(Action::Update), changed, None)
+            }
+            Comeback::Becomes(action, _) => (Some(*action), Vec::new(), None),
+        };
+        Self {
+            contact: present.id.to_string(),
+            title: title(present, was),
+            action: action.map(ActionName::from),
+            version: was.map(|was| was.version),
+            changed,
+            problem,
+        }
+    }
 }
 
 /// What is done about a contact.
@@ -363,33 +430,17 @@ impl Work<'_> {
             Was::Version(version) if !version.deleted => Some(&**version),
             Was::Version(_) | Was::Nothing | Was::Unknown => None,
         };
-        let title = title(&present, version);
-        let mut form = RestoredForm {
-            contact: present.id.to_string(),
-            title,
-            action: None,
-            version: version.map(|version| version.version),
-            changed: Vec::new(),
-            problem: None,
-        };
-        match toward(&present) {
-            Comeback::Unchanged => return Ok(None),
-            Comeback::Newer => form.action = Some(Action::KeepNewer.into()),
-            Comeback::Impossible(why) => {
-                form.problem = Some(Problem::new(Kind::NotRestorable).detail(why));
-            }
-            Comeback::Becomes(action, becomes) => {
-                form.action = Some(action.into());
-                if action == Action::Update {
-                    form.changed = changes(&present, &becomes).into_iter().collect();
-                }
-                if !self.asked.is_plan
-                    && let Err(failure) = self.carry_out(present, form.version, toward).await
-                {
-                    form.action = None;
-                    form.problem = Some(failure.into_problem());
-                }
-            }
+        let comeback = toward(&present);
+        if matches!(comeback, Comeback::Unchanged) {
+            return Ok(None);
+        }
+        let mut form = RestoredForm::of(&present, version, &comeback);
+        if matches!(comeback, Comeback::Becomes(..))
+            && !self.asked.is_plan
+            && let Err(failure) = self.carry_out(present, form.version, toward).await
+        {
+            form.action = None;
+            form.problem = Some(failure.into_problem());
         }
         Ok(Some(form))
     }

@@ -79,6 +79,10 @@ fn meaning(code: &str) -> Option<Meaning> {
 
 /// The kind of a failed answer. 429, and 503 with a Retry-After, have become [`ErrorKind::Throttled`] before this.
 pub(crate) fn kind(status: u16, code: Option<&str>, subject: Subject) -> ErrorKind {
+    // Cut on its way, or a gateway's: Graph itself gives a code. Taken for final, a contact that is gone would be passed over.
+    if code.is_none() && status == 404 && subject == Subject::Item {
+        return ErrorKind::Transient;
+    }
     code.and_then(meaning)
         .and_then(|meaning| by_meaning(meaning, status, subject))
         .unwrap_or_else(|| by_status(status, subject))
@@ -117,7 +121,7 @@ fn by_status(status: u16, subject: Subject) -> ErrorKind {
         400 | 404 if subject == Subject::Link => ErrorKind::SyncStateGone,
         401 => ErrorKind::BadCredential,
         403 => ErrorKind::Forbidden,
-        // For an item, a 404 of unknown origin is no evidence that it is gone: that stays Permanent, below.
+        // For an item, a 404 of unknown origin is no evidence that it is gone: it stays Permanent, below, or is asked again.
         404 if subject == Subject::Subscription => ErrorKind::NotFound,
         409 if subject == Subject::NewSubscription => ErrorKind::AlreadyExists,
         409 | 412 => ErrorKind::Conflict,
@@ -194,7 +198,7 @@ mod tests {
             // What is gone: the item, its folder, or the mailbox.
             (404, "ErrorItemNotFound", Item, K::NotFound),
             (200, "ErrorItemNotFound", Item, K::Transient),
-            (404, "", Item, K::Permanent),
+            (404, "", Item, K::Transient),
             (404, "ErrorItemNotFound", Folder, K::FolderNotFound),
             (
                 404,

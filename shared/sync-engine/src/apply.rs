@@ -106,8 +106,14 @@ impl<T: Transport> Session<'_, T> {
             }
         }
         for (id, outlook_id) in removed.iter().filter(|(id, _)| !shown.contains_key(id)) {
-            // One that the contact has left behind is none of its business any more.
             let stored = mirror.contacts.get(id);
+            if stored.is_none() && self.mailbox.creating.is_some() {
+                // It may be one that a worker has created before it died, and that a person has moved since: it is nowhere
+                // else to be seen yet.
+                doubtful.push((id.clone(), outlook_id.clone()));
+                continue;
+            }
+            // One that the contact has left behind is none of its business any more.
             let stored = stored.filter(|it| it.outlook.as_ref().is_some_and(|item| item.id == *outlook_id));
             match judge_absence(stored.and_then(known), folder) {
                 Absence::Verify if bug(Bug::DeleteWithoutEvidence) => {

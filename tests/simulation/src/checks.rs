@@ -82,6 +82,8 @@ pub(crate) fn calm_down(scene: &mut Scene, figures: &mut Figures) -> anyhow::Res
         // Removals that were never told are found by a comparison alone. Nothing else may be left to one.
         pass(scene, Duration::from_mins(20))?;
         for person in scene.people.clone() {
+            // A credential that was refused last is believed to be wrong for a while.
+            ask(scene, &person, "resume")?;
             ask(scene, &person, "resync")?;
         }
     }

@@ -136,7 +136,6 @@ impl Played {
             mailboxes: Vec::new(),
             outage_until: None,
             seen: Seen::default(),
-
             stack,
             looker,
         };
@@ -213,6 +212,13 @@ impl Played {
                 did = true;
                 let answer = finish(stack.work_on(&batch))?;
                 stack.work.finish(batch, Ok::<_, ()>(answer));
+            }
+            for stream in [&stack.contact_changes, &stack.mailbox_changes] {
+                if let Some(batch) = stream.poll()? {
+                    did = true;
+                    let answer = finish(stack.propagate.handle(batch.event.clone()))?;
+                    stream.finish(batch, Ok::<_, ()>(answer));
+                }
             }
             if !did {
                 break;

@@ -150,6 +150,22 @@ async fn a_version_is_brought_back_by_an_edit_on_the_version_that_was_read() {
     ] {
         api.change("POST", &restore, "*", wrong).await.expect(400);
     }
+    // The plan tells what would be done, and does nothing.
+    let plan = |version: u64| format!("{path}/versions/{version}/plan");
+    let planned = api.get(&plan(1)).await.expect(200).body;
+    assert_eq!(
+        (&planned["action"], &planned["version"]),
+        (&json!("update"), &json!(1))
+    );
+    assert!(
+        planned["changed"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("jobTitle")),
+        "{planned}"
+    );
+    assert_eq!(stored(&api, &mailbox, &id).await.version, 3);
+    api.get(&plan(9)).await.expect(404);
     let restored = api.change("POST", &restore, "\"3\"", asked(1)).await.expect(200);
     assert_eq!(
         (&restored.body["version"], &restored.body["contact"]["jobTitle"]),
@@ -166,10 +182,14 @@ async fn a_version_is_brought_back_by_an_edit_on_the_version_that_was_read() {
     // Again: it is so already.
     let again = api.change("POST", &restore, "*", asked(1)).await.expect(200);
     assert_eq!(again.body["version"], 4);
+    let planned = api.get(&plan(1)).await.expect(200).body;
+    assert_eq!((planned.get("action"), &planned["changed"]), (None, &json!([])));
     // The version in which it was deleted is none to be brought back, and what comes after it is a contact again.
     api.change("DELETE", &path, "*", Value::Null).await.expect(200);
     let deleted = api.change("POST", &restore, "*", asked(5)).await.expect(409);
     assert_eq!(deleted.problem(), "not-restorable");
+    assert_eq!(api.get(&plan(5)).await.expect(409).problem(), "not-restorable");
+    assert_eq!(api.get(&plan(1)).await.expect(200).body["action"], "create");
     let back = api.change("POST", &restore, "\"5\"", asked(1)).await.expect(200);
     assert_eq!(
         (&back.body["version"], &back.body["externalId"]),

@@ -36,9 +36,15 @@ impl<T: Transport> MailboxClient<'_, T> {
             .client
             .batch_of_results(self.tenant, OPERATION, requests)
             .await;
-        // One that can't be read must not hold up the others.
-        let row =
-            |body: Value| read_row(body).map_err(|row| failed(ErrorKind::Permanent).because(row.problem));
+        // One that can't be read must not hold up the others; one whose answer was cut may be read the next time.
+        let row = |body: Value| {
+            let kind = if body.is_object() {
+                ErrorKind::Permanent
+            } else {
+                ErrorKind::Transient
+            };
+            read_row(body).map_err(|row| failed(kind).because(row.problem))
+        };
         outcomes
             .into_iter()
             .map(|outcome| found(outcome.and_then(|answer| row(answer.body))))

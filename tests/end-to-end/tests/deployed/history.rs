@@ -41,6 +41,11 @@ pub(crate) async fn back_and_erased(scene: &Scene) -> Result<()> {
         "the last change is explained as {latest}"
     );
     let number = &version["version"];
+    let planned = read(scene, &format!("{contact}/versions/{number}/plan")).await?;
+    ensure!(
+        planned["action"] == "update" && planned["changed"] == json!(["jobTitle"]),
+        "the plan is {planned}"
+    );
     write(
         scene,
         (

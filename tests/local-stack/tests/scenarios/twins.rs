@@ -1,7 +1,13 @@
-//! Taken out of Deleted Items after its contact has gone on with another item: both are there, on both sides.
+//! Taken out of Deleted Items after its contact has gone on with another item: both are there, on both sides. And nobody is
+//! there twice of whom an old item was only seen late.
 
+use std::pin::pin;
+
+use graph_sim::{Operation, Settings as GraphSettings, Warts};
 use serde_json::{Value, json};
+use sync_engine::Settings;
 
+use crate::crash::live_for;
 use crate::scene::{Person, Scene};
 
 /// A contact that a person deletes while the platform edits it: it is created anew. Gives its id, the item that was deleted,
@@ -170,5 +176,85 @@ async fn a_twin_is_not_doubled_when_the_tombstone_beside_it_would_be_gone() {
     scene.edit(&ada, &old, json!({ "jobTitle": "Captain" }));
     scene.minutes(2).await;
     assert_eq!(item_of(&scene, &ada, "Zerlina"), old);
+    scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn nobody_is_doubled_who_is_created_anew_while_another_worker_looks_at_the_old_item() {
+    nobody_is_doubled_by_a_late_worker(async |scene, ada, old, id| {
+        scene.delete(ada, old);
+        scene.patch(ada, id, title("Admiral")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_doubled_who_is_moved_while_another_worker_looks_at_the_old_item() {
+    nobody_is_doubled_by_a_late_worker(async |scene, ada, _, id| {
+        let suppliers = scene.folder_id(ada, "Contacts/Suppliers");
+        scene.patch(ada, id, json!({ "folder": suppliers })).await;
+    })
+    .await;
+}
+
+/// Two workers believe to have the mailbox for themselves. One reads an item that delta shows late, and the other one has its
+/// contact go on with another item meanwhile, at whichever step of the first.
+async fn nobody_is_doubled_by_a_late_worker(goes_on: impl AsyncFn(&Scene, &Person, &str, &str)) {
+    let graph = GraphSettings {
+        warts: Warts {
+            lag_ms: 20_000,
+            ..Warts::default()
+        },
+        ..GraphSettings::default()
+    };
+    let mut scene = Scene::with(graph, Settings::default()).await;
+    let ada = scene.settled("Ada", 3, 2).await;
+    let (mut steps, mut ended, mut looked_late) = (1, false, 0);
+    while !ended {
+        let name = format!("Zerlina {steps}");
+        scene.create(&ada, None, json!({ "givenName": name }));
+        scene.minutes(2).await;
+        let old = item_of(&scene, &ada, &name);
+        let id = scene.record(&ada, &old).await.id.to_string();
+        scene.stack.bus.take();
+        // The comparison reads it by its id.
+        scene.edit(&ada, &old, json!({ "department": "Navy" }));
+        scene.ask(&ada, "resync").await;
+        let first = scene.stack.work.poll().unwrap();
+        let answer = {
+            let mut late = pin!(scene.stack.work_on(&first));
+            let answer = live_for(steps, late.as_mut()).await;
+            ended = answer.is_some();
+            goes_on(&scene, &ada, &old, &id).await;
+            scene.deliver_changes().await;
+            scene.stack.work.lapse();
+            let second = scene.stack.work.poll().unwrap();
+            let done = scene.stack.work_on(&second).await;
+            scene.stack.work.finish(second, Ok::<_, ()>(done));
+            assert_ne!(item_of(&scene, &ada, &name), old, "step {steps}");
+            let looks = scene.asked(Operation::GetContact);
+            let answer = match answer {
+                Some(answer) => answer,
+                None => late.await,
+            };
+            looked_late += usize::from(scene.asked(Operation::GetContact) > looks);
+            answer
+        };
+        scene.stack.work.finish(first, Ok::<_, ()>(answer));
+        scene.minutes(10).await;
+        drop(item_of(&scene, &ada, &name));
+        scene.assert_arrived(&ada).await;
+        // Not even for a while.
+        let told = told(&scene);
+        assert!(
+            told.iter().all(|(_, whose)| *whose == id),
+            "step {steps}: {told:?}"
+        );
+        steps += 1;
+    }
+    assert!(
+        looked_late > 3,
+        "{looked_late} late looks: the story has no point"
+    );
     scene.assert_at_rest(&ada).await;
 }
