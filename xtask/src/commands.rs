@@ -74,9 +74,9 @@ pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
     Err(scoreboard.args(arguments).exec()).context("can't run the scoreboard")
 }
 
-/// What every change has to pass in the simulation: two cores do it in ten minutes.
+/// What every change has to pass in the simulation: two cores do it in six minutes.
 const SIMULATED: [&str; 4] = [
-    "--seeds 10000",
+    "--seeds 5000",
     "--seeds 100 --database compared",
     "awaits --every 10",
     "bugs",

@@ -106,8 +106,8 @@ async fn one_item_says_come_back_later_and_the_others_have_their_answers() {
         Ok(()),
         Err(ErrorKind::Throttled { until }),
         Err(ErrorKind::Transient),
-        // No contact: it must not hold up the others.
-        Err(ErrorKind::Permanent),
+        // No contact, and nothing else that can be read: it was cut, and may come whole the next time.
+        Err(ErrorKind::Transient),
         Err(ErrorKind::Transient),
         Err(ErrorKind::Permanent),
         Err(ErrorKind::Transient),
