@@ -74,7 +74,7 @@ pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
     Err(scoreboard.args(arguments).exec()).context("can't run the scoreboard")
 }
 
-/// What every change has to pass in the simulation: two cores do it in six minutes.
+/// What every change has to pass in the simulation: some minutes of two cores.
 const SIMULATED: [&str; 4] = [
     "--seeds 5000",
     "--seeds 100 --database compared",

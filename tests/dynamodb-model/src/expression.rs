@@ -20,6 +20,9 @@ pub(crate) struct Aliases<'a> {
 impl<'a> Aliases<'a> {
     /// The attribute's name that stands for this one.
     pub(crate) fn name(self, alias: &'a str) -> Result<&'a str, Refusal> {
+        if alias.contains(['.', '[']) {
+            return Err(unknown(alias));
+        }
         if !alias.starts_with('#') {
             return Ok(alias);
         }

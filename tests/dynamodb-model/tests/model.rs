@@ -239,6 +239,7 @@ fn what_is_not_modelled_is_refused_and_not_passed_over() {
         ),
         ("Query", query("owner = :owner AND contains(note, :owner)")),
         ("Query", query("owner = :owner AND size(note) > :owner")),
+        ("Query", query("owner = :owner AND note.text = :owner")),
     ] {
         let refused = scene.ask(action, request.clone());
         assert!(
