@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ambient::Ambient;
-use contact_store::{Store, Tables};
+use contact_store::{Shard, Store, Tables};
 use graph_client::HttpTransport;
 use job_queue::{JobQueue, LifecycleQueue};
 use lambda_boot::secrets::client_state_keys;
@@ -65,6 +65,7 @@ impl Config {
             ambient,
             keys: Mutex::new(keys),
             notification_url: self.notification_url,
+            shards: Shard::all().collect(),
         };
         Ok(Renewer {
             subscriber,

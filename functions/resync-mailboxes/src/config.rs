@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ambient::Ambient;
-use contact_store::{Store, Tables};
+use contact_store::{Shard, Store, Tables};
 use job_queue::JobQueue;
 use lambda_boot::{Vars, VarsError};
 use sync_engine::{Scheduler, Settings};
@@ -39,6 +39,7 @@ impl Config {
             work: Arc::new(JobQueue::new(aws_sdk_sqs::Client::new(&aws), self.work_queue)),
             ambient,
             settings: self.settings,
+            shards: Shard::all().collect(),
         }
     }
 }

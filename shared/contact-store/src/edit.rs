@@ -23,6 +23,8 @@ struct Stored {
     // A document of texts, since a member's name may be one that an attribute can't have.
     #[serde(default, skip_serializing_if = "Map::is_empty", with = "document")]
     members: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Map::is_empty", with = "document")]
+    earlier: Map<String, Value>,
     #[serde(with = "stamp")]
     edited_at: Timestamp,
     count: u64,
@@ -55,12 +57,16 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 impl From<&Edit> for Stored {
     fn from(edit: &Edit) -> Self {
         let members = edit.members.iter();
+        let earlier = edit.earlier.iter();
         Self {
             wish: edit.wish,
             base: edit.base.clone(),
             base_folder: edit.base_folder.clone(),
             members: members
                 .map(|(name, at)| (name.clone(), stamp::text(*at).into()))
+                .collect(),
+            earlier: earlier
+                .map(|(name, values)| (name.clone(), values.clone().into()))
                 .collect(),
             edited_at: edit.edited_at,
             count: edit.count,
@@ -80,11 +86,15 @@ impl TryFrom<Stored> for Edit {
             .into_iter()
             .map(|(name, at)| Ok((name, at.as_str().unwrap_or_default().parse()?)))
             .collect::<Result<BTreeMap<_, Timestamp>, jiff::Error>>()?;
+        let earlier = stored.earlier.into_iter();
         Ok(Self {
             wish: stored.wish,
             base: stored.base,
             base_folder: stored.base_folder,
             members,
+            earlier: earlier
+                .map(|(name, values)| (name, values.as_array().cloned().unwrap_or_default()))
+                .collect(),
             edited_at: stored.edited_at,
             count: stored.count,
             urgency: stored.urgency,

@@ -84,6 +84,13 @@ pub(crate) const OF_BASE: &str = "base.";
 pub(crate) fn fit_contact(item: &mut Item) {
     let mut names = omitted_before(item);
     let mut excess = of_item(item).saturating_sub(CONTACT_LIMIT);
+    if excess > 0
+        && let Some(AttributeValue::M(edit)) = item.get_mut(attr::EDIT)
+    {
+        // Without it, a create whose answer was lost looks like a conflict at worst.
+        edit.remove("earlier");
+        excess = of_item(item).saturating_sub(CONTACT_LIMIT);
+    }
     if excess > 0 {
         let edited = base::differing(item);
         let alike = |name: &str| match &edited {

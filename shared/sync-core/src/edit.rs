@@ -2,7 +2,10 @@
 //!
 //! Knows how a new edit joins one that is pending. Must not know who asks, nor whether he may.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::bugs::{Bug, bug};
 use crate::ids::FolderId;
@@ -66,6 +69,7 @@ pub fn create(
             base: None,
             base_folder: None,
             members,
+            earlier: BTreeMap::new(),
             edited_at: at,
             count: rev + 1,
             urgency,
@@ -117,6 +121,9 @@ pub fn save(
         current.edit.cloned()
     } else {
         let mut edit = next(current, Wish::Save, at, urgency);
+        if edit.base.is_none() {
+            remember(&mut edit.earlier, &changed, current.document);
+        }
         edit.members.extend(changed.into_iter().map(|name| (name, at)));
         Some(edit)
     };
@@ -162,10 +169,23 @@ pub fn erase(current: Current<'_>, is_in_outlook: bool, at: Timestamp) -> Option
         folder: current.folder.clone(),
         edit: Some(Edit {
             base: edit.base.map(|_| Document::new()),
-            members: std::collections::BTreeMap::new(),
+            members: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             ..edit
         }),
     })
+}
+
+/// Keeps what these members are about to have been. Not all of it: a contact must not grow by being edited.
+fn remember(earlier: &mut BTreeMap<String, Vec<Value>>, changed: &BTreeSet<String>, document: &Document) {
+    const OF_EACH: usize = 4;
+    for name in changed.iter().filter(|name| *name != FOLDER) {
+        let values = earlier.entry(name.clone()).or_default();
+        values.push(document.get(name).cloned().unwrap_or_default());
+        if values.len() > OF_EACH {
+            values.remove(0);
+        }
+    }
 }
 
 /// The pending edit with one more: a refusal was of what it was before, a review is still to be had if it is to be saved.
@@ -175,7 +195,8 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
             wish,
             base: Some(current.document.clone()),
             base_folder: Some(current.folder.clone()),
-            members: std::collections::BTreeMap::new(),
+            members: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             edited_at: at,
             count: current.rev + 1,
             urgency,
@@ -211,8 +232,6 @@ fn next(current: Current<'_>, wish: Wish, at: Timestamp, urgency: Urgency) -> Ed
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::*;

@@ -226,8 +226,8 @@ pub fn overlooked(
     (edited, merged.clashes)
 }
 
-/// Graph saves an item wholly or not at all: one changed member is proof, and one that is as it was is proof of the contrary.
-/// Somebody else may have written the same into one of several.
+/// Everything that was changed is there as it was sent. One member alone is no proof, although Graph saves an item wholly or not
+/// at all: another worker may have written what the same edit was before, or somebody in Outlook the same.
 fn is_carried_out(sent: Sent<'_>, found: Shown<'_>) -> bool {
     let nothing = Document::new();
     let base = sent.pending.edit.base.as_ref().unwrap_or(&nothing);
@@ -238,10 +238,8 @@ fn is_carried_out(sent: Sent<'_>, found: Shown<'_>) -> bool {
             let mut changed = members
                 .iter()
                 .filter(|(name, value)| !same(name, Some(value), base.get(*name)));
-            changed
-                .clone()
-                .any(|(name, value)| same(name, Some(value), found(name)))
-                && !changed.any(|(name, _)| same(name, base.get(name), found(name)))
+            changed.clone().next().is_some()
+                && changed.all(|(name, value)| same(name, Some(value), found(name)))
         }
         Step::Delete | Step::Agreed | Step::Held => false,
     }
@@ -336,7 +334,7 @@ mod tests {
 
     use super::*;
     use crate::ids::FolderId;
-    use crate::record::Hold;
+    use crate::record::{DeletionPolicy, Hold};
 
     fn document(value: &Value) -> Document {
         value.as_object().unwrap().clone()
@@ -399,6 +397,56 @@ mod tests {
             };
             assert_eq!(step(pending(&reviewed)), Step::Held);
         }
+    }
+
+    #[test]
+    fn what_another_worker_has_written_of_the_edit_is_not_taken_for_what_was_sent() {
+        let (folder, at) = (FolderId::new("f"), |second| {
+            Timestamp::from_second(second).unwrap()
+        });
+        let before = document(&json!({ "categories": ["a"] }));
+        let nothing = Document::new();
+        let mut edited: Option<Edited> = None;
+        for (second, members) in [
+            (1, json!({ "categories": ["a", "b"], "profession": "Poet" })),
+            (2, json!({ "categories": ["a", "b", "c"], "profession": "Poet" })),
+        ] {
+            let current = Current {
+                document: edited.as_ref().map_or(&before, |it| &it.document),
+                extras: &nothing,
+                folder: &folder,
+                edit: edited.as_ref().and_then(|it| it.edit.as_ref()),
+                rev: 3,
+            };
+            edited = save(current, document(&members), &folder, at(second), Urgency::Now);
+        }
+        let edited = edited.unwrap();
+        let pending = Pending {
+            document: &edited.document,
+            extras: &edited.extras,
+            folder: &edited.folder,
+            edit: edited.edit.as_ref().unwrap(),
+        };
+        let step = step(pending);
+        let sent = Sent { pending, step: &step };
+        // Ours was refused: this is what the other worker sent, a second earlier.
+        let found = document(&json!({ "categories": ["a", "b"], "profession": "Poet" }));
+        let found = Shown {
+            document: &found,
+            folder: &folder,
+            modified_at: Some(at(2)),
+        };
+        let rules = Rules {
+            conflict: Policy::OutlookWins,
+            deletion: DeletionPolicy::EditWins,
+        };
+        let rebased = read_instead(sent, pending, found, rules, &BTreeMap::new());
+        assert_eq!(rebased.document["categories"], json!(["a", "b", "c"]));
+        assert_eq!(
+            rebased.edit.unwrap().members.into_keys().collect::<Vec<_>>(),
+            ["categories"]
+        );
+        assert_eq!(rebased.clashes, []);
     }
 
     #[test]

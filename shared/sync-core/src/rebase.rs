@@ -148,6 +148,7 @@ pub fn withheld(edit: Option<&Edit>, rev: u64, hold: Hold, at: Timestamp) -> Edi
         base: None,
         base_folder: None,
         members: BTreeMap::new(),
+        earlier: BTreeMap::new(),
         edited_at: at,
         count: rev + 1,
         urgency: Urgency::Backfill,
@@ -285,6 +286,7 @@ pub(crate) fn onto_base(edit: &Edit, shown: Shown<'_>) -> Edit {
     Edit {
         base: Some(shown.document.clone()),
         base_folder: Some(shown.folder.clone()),
+        earlier: BTreeMap::new(),
         hold: edit.hold.clone().filter(|_| !is_back),
         ..edit.clone()
     }

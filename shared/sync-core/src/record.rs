@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::ids::{ChangeKey, ContactId, FolderId, OutlookId};
+use crate::members::same;
 use crate::sighting::Document;
 
 /// The two that may change a contact.
@@ -44,6 +46,9 @@ pub struct Edit {
     pub base_folder: Option<FolderId>,
     /// When each member was last edited here, by its name; [`crate::rebase::FOLDER`] for the folder.
     pub members: BTreeMap<String, Timestamp>,
+    /// What members were before, while the contact is not in Outlook, the last few values of each; null: not set. A create
+    /// whose answer was lost has sent one of them, or what they are now.
+    pub earlier: BTreeMap<String, Vec<Value>>,
     /// When the contact was last edited here in any way.
     pub edited_at: Timestamp,
     /// Counts the edits. The outbox sees by it that there is a new one, and who has pushed one sees whether it was the
@@ -55,6 +60,28 @@ pub struct Edit {
     pub failed: Option<Failed>,
     /// Why it is not pushed.
     pub hold: Option<Hold>,
+}
+
+impl Edit {
+    /// What a create whose answer was lost has sent of a member that `is` now so, and that Outlook shows otherwise or not:
+    /// what it shows, if the contact has had that here. If not, somebody has changed the item since.
+    pub fn sent<'v>(
+        &'v self,
+        name: &str,
+        is: Option<&'v Value>,
+        shown: Option<&'v Value>,
+    ) -> Option<&'v Value> {
+        let earlier = self.earlier.get(name).into_iter().flatten();
+        let had: Vec<_> = earlier
+            .map(|value| Some(value).filter(|value| !value.is_null()))
+            .chain([is])
+            .collect();
+        if had.iter().any(|had| same(name, *had, shown)) {
+            shown
+        } else {
+            had.into_iter().next().flatten()
+        }
+    }
 }
 
 /// How often one edit has failed, for no reason that would hold for ever, and not for the mailbox's sake.

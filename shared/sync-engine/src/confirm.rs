@@ -3,7 +3,7 @@
 //! What a contact becomes is decided by `sync_core::push`; this file writes it down, and where somebody has edited the
 //! contact while it was on its way, asks again with what it is then. Knows no request but reading what was not answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contact_store::{Contact, StoreError, Why};
 use graph_client::{Transport, Written};
@@ -11,7 +11,6 @@ use sync_core::ids::{ContactId, FolderId, OutlookId};
 use sync_core::push::{Sent, Step, after, after_delete, read_instead};
 use sync_core::rebase::Rebased;
 use sync_core::record::{self, OutlookItem, Pending, Wish};
-use sync_core::sighting::Source;
 
 use crate::Trouble;
 use crate::apply::{Effect, Write};
@@ -38,10 +37,11 @@ impl<T: Transport> Session<'_, T> {
             } += 1;
             writes.extend(self.confirmation(sending, answer, &sending.contact).await);
         }
+        let mut outdated = BTreeSet::new();
         for _ in 0..LOOKS {
             let overtaken = self.write_each(writes).await?;
             if overtaken.is_empty() {
-                return Ok(());
+                return self.look_again(written, &outdated).await;
             }
             writes = Vec::new();
             for (sending, answer) in &written {
@@ -49,8 +49,10 @@ impl<T: Transport> Session<'_, T> {
                     continue;
                 }
                 let store = &self.engine.store;
-                if let Some(now) = store.contact(&self.mailbox.id, &sending.contact.id).await? {
-                    writes.extend(self.confirmation(sending, answer, &now).await);
+                match store.contact(&self.mailbox.id, &sending.contact.id).await? {
+                    Some(now) if is_outdated(sending, answer, &now) => drop(outdated.insert(now.id)),
+                    Some(now) => writes.extend(self.confirmation(sending, answer, &now).await),
+                    None => {}
                 }
             }
         }
@@ -59,6 +61,26 @@ impl<T: Transport> Session<'_, T> {
             key: key.unwrap_or_default(),
         }
         .into())
+    }
+
+    /// Reads those whose answers say nothing any more of what Outlook has.
+    async fn look_again(
+        &mut self,
+        written: Vec<(Sending, Written)>,
+        outdated: &BTreeSet<ContactId>,
+    ) -> Result<(), Trouble> {
+        let mut updates = Vec::new();
+        let mut others = Vec::new();
+        for (sending, answer) in written {
+            match answer {
+                Written::Saved(_) if !outdated.contains(&sending.contact.id) => {}
+                Written::Saved(_) if matches!(sending.step, Step::Update(_)) => updates.push(sending),
+                Written::Saved(item) => others.push((sending.contact.id, OutlookId::new(item.id))),
+                Written::Deleted => {}
+            }
+        }
+        self.read_back(updates).await?;
+        self.verify(others).await.map(drop)
     }
 
     /// The write that an answer leads to. `now` is the contact as it is stored.
@@ -75,12 +97,7 @@ impl<T: Transport> Session<'_, T> {
     async fn saved(&mut self, sending: &Sending, shown: Shown, now: &Contact) -> Option<Write> {
         let sent = &sending.contact;
         let (Some(sent_edit), Some(edit)) = (&sent.edit, &now.edit) else {
-            // The edit was taken back while it was on its way: then this is only what Outlook has.
-            return self
-                .write_for(&shown, Some(now), Source::Read)
-                .await
-                .ok()
-                .flatten();
+            return None;
         };
         let folder = shown.folder.clone();
         let folder = folder.unwrap_or_else(|| match &sending.step {
@@ -233,6 +250,24 @@ impl<T: Transport> Session<'_, T> {
         }
         Ok(false)
     }
+}
+
+/// True where another worker has dealt with the contact since: what it has seen, or done, may be later than the answer.
+fn is_outdated(sending: &Sending, answer: &Written, now: &Contact) -> bool {
+    let Written::Saved(answer) = answer else {
+        return false;
+    };
+    if now.edit.is_none() {
+        return true;
+    }
+    let sent = sending
+        .contact
+        .outlook
+        .as_ref()
+        .map(|item| item.change_key.as_str());
+    let known = [sent, answer.change_key.as_deref()];
+    let has = now.outlook.as_ref().map(|item| item.change_key.as_str());
+    matches!(sending.step, Step::Update(_)) && !known.contains(&has)
 }
 
 /// The stand-in for the default folder stands for the one that the contact has come to.

@@ -39,10 +39,15 @@ impl<T: Transport> Session<'_, T> {
         let contacts = self.read(creating.contacts).await?;
         // Those that have been found by a round meanwhile, or that nobody wants any more, are in no doubt.
         let open: Vec<_> = contacts.into_iter().filter(|it| it.edit.is_some()).collect();
+        let is_over = self.now().duration_since(creating.since) > settles_within;
+        if is_over && !open.is_empty() {
+            // Before it is created again it is looked for everywhere: a person may have moved it, and to a new folder.
+            self.list_folders().await?;
+        }
         let places: Vec<(&Contact, FolderId)> = open
             .iter()
             .flat_map(|contact| {
-                self.may_be_in(contact)
+                self.may_be_in(contact, is_over)
                     .into_iter()
                     .map(move |folder| (contact, folder))
             })
@@ -77,7 +82,6 @@ impl<T: Transport> Session<'_, T> {
             found.entry(&contact.id).or_default().extend(items);
         }
         let others = self.others(&found).await?;
-        let is_over = self.now().duration_since(creating.since) > settles_within;
         for contact in &open {
             let items = found.remove(&contact.id).unwrap_or_default();
             match items.into_iter().find(|item| !others.contains(&item.id)) {
@@ -139,14 +143,17 @@ impl<T: Transport> Session<'_, T> {
     }
 
     /// The folders in which a contact may have been created: its own; or, where that was chosen, any other. It may have
-    /// been another one at that time.
-    fn may_be_in(&self, contact: &Contact) -> Vec<FolderId> {
+    /// been another one at that time. Or all of them.
+    fn may_be_in(&self, contact: &Contact, all: bool) -> Vec<FolderId> {
         let own = self.real_folder(&contact.folder);
         let is_chosen = contact
             .edit
             .as_ref()
             .is_some_and(|edit| edit.members.contains_key(FOLDER));
-        let synced = self.folders.values().filter(|it| is_chosen && it.in_scope);
+        let synced = self
+            .folders
+            .values()
+            .filter(|it| (all || is_chosen) && it.in_scope);
         let others = synced.map(|it| &it.id).filter(|id| *id != own);
         std::iter::once(own).chain(others).cloned().collect()
     }
@@ -188,7 +195,8 @@ fn is_about_one(error: &GraphError) -> bool {
 }
 
 /// A contact whose item was found instead of answered for. As long as nobody has changed the item, it is what was sent:
-/// where the contact differs now in what was edited here, that was edited since, and can't clash with itself.
+/// where the contact differs now in what was edited here, that was edited since, and can't clash with itself. Within the
+/// second of its creation an item doesn't tell whether somebody has changed it; what was sent does ([`Edit::sent`]).
 pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
     let mut contact = contact.clone();
     if address(&contact.folder).is_none() {
@@ -197,14 +205,25 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
     }
     let age = shown.created_at.zip(shown.modified_at);
     let is_untouched = age.is_some_and(|(created, modified)| modified.duration_since(created) <= ONE_WRITE);
+    // What was changed in the item that it leaves after this one was created, somebody who has changed this one has not seen.
+    let has_gone_apart = contact.outlook.is_some() && contact.modified_at >= shown.created_at;
+    if let Some(edit) = contact.edit.as_mut().filter(|_| !is_untouched && has_gone_apart) {
+        edit.base = None;
+    }
     if let Some(edit) = contact.edit.as_mut().filter(|_| is_untouched) {
         let mut base = match edit.wish {
             Wish::Save => contact.document.clone(),
             Wish::Delete => shown.document.clone(),
             Wish::Erase => Document::new(),
         };
+        let is_unborn = contact.outlook.is_none();
         for name in edit.members.keys().filter(|name| *name != FOLDER) {
-            match shown.document.get(name) {
+            let (is, shown) = (contact.document.get(name), shown.document.get(name));
+            match if is_unborn {
+                edit.sent(name, is, shown)
+            } else {
+                shown
+            } {
                 Some(value) => drop(base.insert(name.clone(), value.clone())),
                 None => drop(base.remove(name)),
             }

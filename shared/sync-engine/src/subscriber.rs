@@ -48,6 +48,8 @@ pub struct Subscriber<T> {
     pub keys: Mutex<ClientStateKeys>,
     /// Where Graph sends both kinds of notifications.
     pub notification_url: String,
+    /// Where it looks for what is due.
+    pub shards: Vec<Shard>,
 }
 
 /// What was done, in numbers.
@@ -70,7 +72,7 @@ impl<T: Transport> Subscriber<T> {
     pub async fn renew_due(&self, deadline: Timestamp) -> Result<SubscriberReport, Trouble> {
         let mut report = SubscriberReport::default();
         let mut trouble = None;
-        for shard in Shard::all() {
+        for &shard in &self.shards {
             let due = self
                 .store
                 .due_subscriptions(shard, self.ambient.now(), DUE_AT_ONCE)

@@ -99,8 +99,8 @@ impl Record {
             "eventName": name,
             "eventSource": "aws:dynamodb",
             "eventVersion": "1.1",
-            "dynamodb": change,
         });
+        event["dynamodb"] = change;
         if self.expired {
             event["userIdentity"] = json!({ "type": "Service", "principalId": "dynamodb.amazonaws.com" });
         }

@@ -11,7 +11,7 @@ use ambient::Ambient;
 use anyhow::Context as _;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use axum::Router;
-use contact_store::{Store, Tables};
+use contact_store::{Shard, Store, Tables};
 use contacts_api::Api;
 use graph_client::{Endpoints, GraphClient, Transport};
 use graph_sim::{Delivery, SimTransport, Webhook, WebhookAnswer, World};
@@ -263,6 +263,7 @@ impl<T: Transport + Clone> LocalStack<T> {
                 ambient: ambient.clone(),
                 keys: Mutex::new(keys),
                 notification_url: cloud.notification_url,
+                shards: Shard::all().collect(),
             },
             lifecycle: lifecycle_queue(),
             secrets: Arc::clone(&secrets),
@@ -275,6 +276,7 @@ impl<T: Transport + Clone> LocalStack<T> {
                 work: Arc::new(job_queue()),
                 ambient: ambient.clone(),
                 settings,
+                shards: Shard::all().collect(),
             },
             metrics: metrics.clone(),
         };
@@ -311,6 +313,12 @@ impl<T: Transport + Clone> LocalStack<T> {
             first_due: None,
             life: WORKER_LIFE,
         })
+    }
+
+    /// Lets the schedules look in these shards only.
+    pub fn look_only_in(&mut self, shards: &[Shard]) {
+        self.resync.scheduler.shards = shards.to_vec();
+        self.renewer.subscriber.shards = shards.to_vec();
     }
 
     /// Lets sync-mailbox live only so long, so that its work is cut more often.

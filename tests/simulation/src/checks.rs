@@ -173,7 +173,10 @@ pub(crate) fn all(scene: &mut Scene, history: &History, figures: &mut Figures) -
         story::plausible(of_mailbox, history, &last.deletes_logged)?;
     }
     bounded(scene, figures)?;
-    epilogue::played(scene)
+    if scene.plan.thorough {
+        epilogue::played(scene)?;
+    }
+    Ok(())
 }
 
 /// How it has ended in a mailbox.
@@ -264,7 +267,16 @@ fn who_is_there(index: usize, last: &Last, history: &History) -> anyhow::Result<
         require(THERE, count >= 1 || !made || deleted || settled, tell)?;
         let may_be = did(|deed| matches!(deed, Deed::Create(_)), &perhaps);
         require(GONE, count == 0 || may_be, tell)?;
-        let surely_deleted = did(|deed| matches!(deed, Deed::Delete { .. }), &[Told::Done]);
+        // Unless it was made once more since: a program that was not told repeats what it has asked.
+        let is_last = |at: usize| {
+            let since = entries.iter().skip(at);
+            let made_again =
+                |entry: &&&Entry| matches!(entry.deed, Deed::Create(_)) && perhaps.contains(&entry.told);
+            since.filter(made_again).count() == 0
+        };
+        let surely_deleted = entries.iter().enumerate().any(|(at, entry)| {
+            matches!(entry.deed, Deed::Delete { .. }) && entry.told == Told::Done && is_last(at)
+        });
         let restored = did(|deed| matches!(deed, Deed::Restore), &perhaps);
         let in_log = last.deletes_logged.contains(&contact);
         // A person's delete that meets a platform's move at the same moment may give way without an entry: the old item is

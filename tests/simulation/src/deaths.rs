@@ -31,7 +31,7 @@ impl Counted {
                     seed: self.seed,
                     cuts: Cuts {
                         death: Some(Death { function, at }),
-                        ..Cuts::calm()
+                        ..thorough()
                     },
                 });
             }
@@ -41,13 +41,20 @@ impl Counted {
     }
 }
 
+fn thorough() -> Cuts {
+    Cuts {
+        thorough: true,
+        ..Cuts::calm()
+    }
+}
+
 /// Counts the awaits of these seeds, then has each (or each n-th) be somebody's last. False where that does any harm.
 #[expect(clippy::print_stdout, reason = "it is a tool")]
 pub(crate) fn all(jobs: usize, seeds: Range<u64>, every: u64) -> bool {
     let mut runs = Vec::new();
     let mut by_function = BTreeMap::<&str, u64>::new();
     for seed in seeds {
-        let outcome = simulate(seed, &Cuts::calm(), false);
+        let outcome = simulate(seed, &thorough(), false);
         if let Some((check, what)) = outcome.failure {
             println!("seed {seed} fails without any death: {check}: {what}");
             return false;

@@ -63,6 +63,9 @@ struct Arguments {
     /// Which database is below: the model, the whole of it, or both compared.
     #[arg(long, value_enum, default_value_t)]
     database: DatabaseKind,
+    /// Every seed with all that otherwise a part of them has.
+    #[arg(long)]
+    thorough: bool,
     /// How many threads.
     #[arg(long, global = true)]
     jobs: Option<usize>,
@@ -158,6 +161,7 @@ fn cuts(arguments: &Arguments) -> Result<Cuts, String> {
         steps: arguments.steps,
         skip: arguments.skip.iter().copied().collect(),
         database: arguments.database,
+        thorough: arguments.thorough,
         ..if arguments.calm {
             Cuts::calm()
         } else {
@@ -258,6 +262,9 @@ fn command(trial: &Trial) -> String {
         DatabaseKind::Model => {}
         DatabaseKind::Whole => words.push("--database whole".to_owned()),
         DatabaseKind::Compared => words.push("--database compared".to_owned()),
+    }
+    if cuts.thorough {
+        words.push("--thorough".to_owned());
     }
     if cuts.without.len() == Fault::ALL.len() {
         words.push("--calm".to_owned());

@@ -132,6 +132,8 @@ pub struct Cuts {
     pub death: Option<Death>,
     /// On this database.
     pub database: DatabaseKind,
+    /// With all that otherwise a part of the seeds has.
+    pub thorough: bool,
 }
 
 impl Cuts {
@@ -178,6 +180,9 @@ pub struct Plan {
     pub database_percent: u8,
     /// Which `DynamoDB` it is.
     pub database: DatabaseKind,
+    /// The schedules look in every shard, and not only where a mailbox is; and behind the end two equal sides are looked at once
+    /// more, and edited. Long runs have that, and a quarter of the short ones, where it takes half of the time.
+    pub thorough: bool,
 }
 
 impl Plan {
@@ -219,6 +224,7 @@ impl Plan {
                 0
             },
             database: cuts.database,
+            thorough: cuts.thorough || steps > SHORT || dice.u8(0..4) == 0,
             faults,
         }
     }
@@ -234,11 +240,14 @@ impl Plan {
     }
 }
 
+/// The most steps of a short run.
+const SHORT: u32 = 22;
+
 /// Most runs are short: what goes wrong does so between a few events, and ten short runs cost what one long one does. But
 /// some of it needs a past.
 fn steps(chance: u32) -> u32 {
-    const LONG: u32 = 112;
-    if chance < LONG { 4 + chance / 6 } else { chance }
+    let short = 4 + chance / 6;
+    if chance < 112 { short.min(SHORT) } else { chance }
 }
 
 /// Chance that has nothing to do with that of a neighbour (the finalizer of `SplitMix64`).

@@ -30,7 +30,7 @@ const RESYNC_EVERY: Duration = Duration::from_mins(1);
 /// Nobody who is not waiting for somebody else is polled so often.
 const LONG: u32 = 5_000;
 /// So often whatever is under way is gone on with when the faults have stopped.
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 1_000;
 /// So many things at most are under way at once.
 const MOST_AT_ONCE: usize = 6;
 
@@ -45,6 +45,8 @@ struct Activity<'s> {
     name: &'static str,
     future: Pin<Box<dyn Future<Output = anyhow::Result<Ended>> + 's>>,
     what: What,
+    /// From then on it is never gone on with.
+    ends_at: Timestamp,
 }
 
 enum What {
@@ -367,7 +369,17 @@ impl<'s> Run<'s> {
         what: What,
     ) {
         self.say(format_args!("  begins {name}"));
-        self.under_way.push(Activity { name, future, what });
+        let life = match what {
+            What::Work(_) => self.scene.plan.worker_life,
+            What::Lifecycle(_) | What::Stream(..) | What::Tick | What::Call(_) => FUNCTION_LIFE,
+            What::Notices => Duration::MAX,
+        };
+        self.under_way.push(Activity {
+            name,
+            future,
+            what,
+            ends_at: ambient::add(self.scene.now(), life),
+        });
     }
 
     /// Polls one of those that are under way, so often or to its end.
@@ -380,6 +392,10 @@ impl<'s> Run<'s> {
         ));
         while left > 0 {
             left -= 1;
+            if self.scene.now() >= self.under_way[index].ends_at {
+                self.let_die(index);
+                return Ok(());
+            }
             self.look_before_a_write(index)?;
             let activity = &mut self.under_way[index];
             let ended = activity.future.as_mut().poll(&mut context);
@@ -454,7 +470,9 @@ impl<'s> Run<'s> {
     }
 
     fn let_die(&mut self, index: usize) {
-        let Activity { name, future, what } = self.under_way.remove(index);
+        let Activity {
+            name, future, what, ..
+        } = self.under_way.remove(index);
         drop(future);
         self.say(format_args!("  {name} dies"));
         self.count("deaths");

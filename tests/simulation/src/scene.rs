@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use ambient::Ambient;
 use anyhow::{Context as _, bail};
 use axum::body::Body;
-use contact_store::{Conflict, Contact, Store, Tables};
+use contact_store::{Conflict, Contact, Shard, Store, Tables};
 use graph_sim::{Edit, MailboxKey, World};
 use jiff::Timestamp;
 use lambda_http::http::Request;
@@ -99,6 +99,12 @@ impl Scene {
         scene.stack.world().consent(TENANT, APP);
         for index in 0..scene.plan.mailboxes.len() {
             scene.add_mailbox(index, history)?;
+        }
+        if !scene.plan.thorough {
+            let mut shards: Vec<Shard> = scene.people.iter().map(|it| Shard::of(&it.id)).collect();
+            shards.sort();
+            shards.dedup();
+            scene.stack.look_only_in(&shards);
         }
         Ok(scene)
     }

@@ -29,6 +29,8 @@ fn seeds_that_once_failed_are_clean() {
         let seed = words.next().unwrap().parse().unwrap();
         let cuts = Cuts {
             steps: Some(words.next().unwrap().parse().unwrap()),
+            // As it was when they failed.
+            thorough: true,
             ..Cuts::default()
         };
         clean(seed, &cuts);

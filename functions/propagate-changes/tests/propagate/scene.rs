@@ -53,6 +53,7 @@ pub(crate) fn edited(contact: &Contact, change: impl FnOnce(&mut Contact)) -> Co
         base: Some(contact.base().clone()),
         base_folder: Some(contact.folder.clone()),
         members: std::collections::BTreeMap::new(),
+        earlier: std::collections::BTreeMap::new(),
         edited_at: at("06:30:00"),
         count: count + 1,
         urgency: Urgency::Now,

@@ -156,6 +156,7 @@ fn edited(contact: Contact, edited_at: Timestamp) -> Contact {
         base: Some(contact.document.clone()),
         base_folder: Some(contact.folder.clone()),
         members: [("displayName".to_owned(), edited_at)].into(),
+        earlier: [("displayName".to_owned(), vec![json!(null), json!("Ada King")])].into(),
         edited_at,
         count: 1,
         urgency: Urgency::Now,

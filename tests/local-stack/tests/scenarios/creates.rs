@@ -158,6 +158,55 @@ async fn what_is_done_to_a_contact_after_the_worker_died_on_its_create_comes_to_
     }
 }
 
+/// Outlook's times are whole seconds: an item that was changed in the second of its creation looks as it was created.
+#[tokio::test]
+async fn who_changes_an_item_in_the_second_of_its_creation_is_heard_wherever_the_worker_died() {
+    for platform_too in [false, true] {
+        let mut scene = Scene::new().await;
+        let ada = scene.settled("Ada", 3, 0).await;
+        let (mut steps, mut ended, mut met) = (1, false, 0);
+        while !ended {
+            let when = format!("died at step {steps}, platform too: {platform_too}");
+            let id = scene.make(&ada, form(&when)).await;
+            scene.deliver_changes().await;
+            ended = work_for(&scene, steps).await;
+            if platform_too {
+                let patch = json!({ "contact": { "jobTitle": "Admiral" } });
+                scene.patch(&ada, &id, patch).await;
+            }
+            let logged = scene.conflicts(&ada).await.len();
+            let is_there = scene.in_outlook(&ada, "givenName").contains(&when);
+            if is_there {
+                met += 1;
+                let item = scene.item_of(&ada, &when);
+                let item = item["id"].as_str().unwrap().to_owned();
+                scene.edit(&ada, &item, json!({ "jobTitle": "Mathematician" }));
+            }
+            scene.minutes(DECIDED_WITHIN).await;
+            let title = scene.item_of(&ada, &when)["jobTitle"].clone();
+            let conflicts = scene.conflicts(&ada).await;
+            match (is_there, platform_too) {
+                (true, true) => {
+                    assert_eq!(conflicts.len(), logged + 1, "{when}");
+                    let of_it = conflicts.iter().find(|conflict| conflict["contact"] == *id);
+                    let text = of_it.unwrap().to_string();
+                    assert!(
+                        text.contains("Mathematician") && text.contains("Admiral"),
+                        "{when}: {text}"
+                    );
+                }
+                (true, false) => assert_eq!(title, "Mathematician", "{when}"),
+                (false, true) => assert_eq!(title, "Admiral", "{when}"),
+                (false, false) => assert_eq!(title, "Countess", "{when}"),
+            }
+            scene.assert_arrived(&ada).await;
+            steps += 1;
+        }
+        assert!(met > 3, "{met} met: the story has no point");
+        scene.assert_at_rest(&ada).await;
+    }
+}
+
 #[tokio::test]
 async fn a_contact_that_is_moved_after_the_worker_died_on_its_create_is_found_where_it_was() {
     let mut scene = Scene::new().await;
