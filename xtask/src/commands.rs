@@ -76,7 +76,7 @@ pub(crate) fn become_scoreboard(arguments: &[String]) -> Result<()> {
 
 /// What every change has to pass in the simulation: some minutes of two cores.
 const SIMULATED: [&str; 4] = [
-    "--seeds 5000",
+    "--seeds 10000",
     "--seeds 100 --database compared",
     "awaits --every 10",
     "bugs",

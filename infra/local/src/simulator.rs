@@ -41,7 +41,9 @@ fn program() -> Result<PathBuf> {
             "build",
             "--locked",
             "--quiet",
-            "--package",
+            // Of the workspace, so that it is built with the features that the tests are built with.
+            "--workspace",
+            "--bin",
             "graph-sim",
             "--message-format=json-render-diagnostics",
         ])

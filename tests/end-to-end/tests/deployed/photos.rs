@@ -121,7 +121,8 @@ async fn in_outlook(scene: &Scene, user: &User, item: &str) -> Result<Vec<u8>> {
             ("id", item),
         ],
     )?;
-    let answer: Value = http()?.get(url).send().await?.json().await?;
+    let answer = http()?.get(url).send().await?.bytes().await?;
+    let answer: Value = serde_json::from_slice(&answer)?;
     Ok(BASE64.decode(answer["photo"].as_str().unwrap_or_default().as_bytes())?)
 }
 

@@ -235,7 +235,8 @@ impl Scene {
         }
         let answer = request.send().await?;
         let status = answer.status();
-        Ok((status, answer.json().await.unwrap_or(Value::Null)))
+        let body = answer.bytes().await?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
     /// The mailbox as the API shows it.
@@ -265,11 +266,12 @@ impl Scene {
         let answer = self
             .http
             .post(format!("{}/_sim/{name}", self.graph))
-            .json(&members)
+            .header("content-type", "application/json")
+            .body(members.to_string())
             .send()
             .await?;
         let status = answer.status();
-        let answer: Value = answer.json().await?;
+        let answer: Value = serde_json::from_slice(&answer.bytes().await?)?;
         ensure!(status == StatusCode::OK, "the simulator refuses {name}: {answer}");
         Ok(answer)
     }
@@ -278,13 +280,9 @@ impl Scene {
         let query = user
             .map(|it| format!("?tenant={}&user={}", it.tenant, it.object_id))
             .unwrap_or_default();
-        Ok(self
-            .http
-            .get(format!("{}/_sim/{name}{query}", self.graph))
-            .send()
-            .await?
-            .json()
-            .await?)
+        let url = format!("{}/_sim/{name}{query}", self.graph);
+        let answer = self.http.get(url).send().await?.bytes().await?;
+        Ok(serde_json::from_slice(&answer)?)
     }
 
     pub(crate) async fn truth(&self, user: &User) -> Result<Snapshot> {
@@ -359,7 +357,8 @@ impl Scene {
         Ok(self
             .http
             .post(format!("{}{query}", self.webhook))
-            .json(body)
+            .header("content-type", "application/json")
+            .body(body.to_string())
             .send()
             .await?
             .status())
