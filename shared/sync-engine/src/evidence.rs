@@ -338,13 +338,14 @@ impl<T: Transport> Session<'_, T> {
             return Ok(None);
         };
         let contact = self.engine.store.contact(&self.mailbox.id, &id).await?;
+        let since = self.mailbox.creating.as_ref().map(|creating| creating.since);
         let contact = contact.filter(|contact| {
             let is_unborn = contact.outlook.is_none() && contact.edit.is_some();
             let arrives = shown.folder.as_ref().is_some_and(|it| is_on_its_way(contact, it));
             let may_be = shown
                 .folder
                 .as_ref()
-                .is_some_and(|it| may_be_its_item(contact, shown, it));
+                .is_some_and(|it| may_be_its_item(contact, shown, it, since));
             is_unborn || arrives || (may_be && self.is_awaited(contact))
         });
         Ok(contact.map(|contact| as_if_answered(&contact, shown)))

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contact_store::{Contact, StoreError};
 use graph_client::{ErrorKind, GraphError, StampSearch, Transport};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId};
 use sync_core::members::differing;
@@ -76,7 +76,7 @@ impl<T: Transport> Session<'_, T> {
             let items = items.into_iter().map(|item| Shown::new(&self.mailbox.id, item));
             // A copy bears the stamp too: of several, the first is the one that was created.
             let mut items: Vec<Shown> = items
-                .filter(|item| may_be_its_item(contact, item, folder))
+                .filter(|item| may_be_its_item(contact, item, folder, Some(creating.since)))
                 .collect();
             items.sort_by_key(|item| (item.created_at, item.id.clone()));
             found.entry(&contact.id).or_default().extend(items);
@@ -166,12 +166,23 @@ impl<T: Transport> Session<'_, T> {
 }
 
 /// False for an item with the contact's stamp that can't have come of its create: one that it is about to leave or has
-/// left, or a copy that somebody has made beside it. A contact that is moved is created in another folder.
-pub(crate) fn may_be_its_item(contact: &Contact, item: &Shown, folder: &FolderId) -> bool {
+/// left, or a copy that somebody has made beside it. A contact that is moved is created in another folder; what lies in the
+/// one that it leaves was moved there by somebody, if it was created since the creates in doubt began, at `since`.
+pub(crate) fn may_be_its_item(
+    contact: &Contact,
+    item: &Shown,
+    folder: &FolderId,
+    since: Option<Timestamp>,
+) -> bool {
     let known = contact.outlook.iter().map(|item| &item.id);
     let is_known = known.chain(&contact.superseded).any(|id| *id == item.outlook_id);
     let from = contact.edit.as_ref().and_then(|edit| edit.base_folder.as_ref());
-    !is_known && (contact.outlook.is_none() || from.is_none_or(|from| from != folder))
+    // Outlook's times are whole seconds.
+    let is_young = item
+        .created_at
+        .zip(since)
+        .is_some_and(|(created, since)| created.as_second() >= since.as_second());
+    !is_known && (contact.outlook.is_none() || is_young || from.is_none_or(|from| from != folder))
 }
 
 /// True where Graph has failed about one search only.
@@ -228,7 +239,7 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
                 None => drop(base.remove(name)),
             }
         }
-        if contact.outlook.is_some() && edit.wish == Wish::Save {
+        if has_gone_apart && edit.wish == Wish::Save {
             // It is being moved. What differs beside was changed in the item that it leaves, after it had been sent.
             for name in differing(&base, &shown.document) {
                 let at = contact.modified_at.unwrap_or(edit.edited_at);

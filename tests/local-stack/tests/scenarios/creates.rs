@@ -375,6 +375,53 @@ async fn a_move_keeps_the_contact_and_every_change_of_it_wherever_the_worker_die
 }
 
 #[tokio::test]
+async fn what_a_person_does_at_once_with_the_new_item_of_a_move_holds_wherever_the_worker_died() {
+    for moves_back in [false, true] {
+        let mut scene = Scene::new().await;
+        let ada = scene.settled("Ada", 3, 2).await;
+        let known = scene.in_outlook(&ada, "givenName");
+        let folders = [
+            scene.folder_id(&ada, "Contacts"),
+            scene.folder_id(&ada, "Contacts/Suppliers"),
+        ];
+        let id = scene.make(&ada, form("Hopper")).await;
+        scene.minutes(2).await;
+        let (mut steps, mut ended, mut met) = (1, false, 0);
+        while !ended {
+            let when = format!("died at step {steps}, moves back: {moves_back}");
+            let before = scene.item_of(&ada, "Hopper");
+            let source = before["parentFolderId"].as_str().unwrap();
+            let target = folders.iter().find(|it| *it != source).unwrap();
+            scene.patch(&ada, &id, json!({ "folder": target })).await;
+            scene.deliver_changes().await;
+            ended = work_for(&scene, steps).await;
+            let title = format!("Title {steps}");
+            let contacts = scene.truth(&ada).contacts;
+            let new = contacts.iter().find(|(new, contact)| {
+                *new != before["id"].as_str().unwrap() && contact["givenName"] == "Hopper"
+            });
+            if let Some((new, _)) = new {
+                met += 1;
+                if moves_back {
+                    scene.move_to(&ada, new, Some(source));
+                } else {
+                    scene.edit(&ada, new, json!({ "jobTitle": title }));
+                }
+            }
+            scene.minutes(DECIDED_WITHIN).await;
+            assert_once(&scene, &ada, &known, &["Hopper".to_owned()], &when);
+            if new.is_some() && !moves_back {
+                assert_eq!(scene.item_of(&ada, "Hopper")["jobTitle"], title, "{when}");
+            }
+            scene.assert_arrived(&ada).await;
+            steps += 1;
+        }
+        assert!(met > 3, "{met} met: the story has no point");
+        scene.assert_at_rest(&ada).await;
+    }
+}
+
+#[tokio::test]
 async fn the_first_contact_of_an_empty_mailbox_finds_its_folder_wherever_the_worker_died() {
     let mut scene = Scene::new().await;
     let mut settled = 0;
