@@ -26,6 +26,9 @@ use crate::work::Progress;
 /// Between the creation and the last change of an item that was only created: Outlook's times are whole seconds.
 const ONE_WRITE: SignedDuration = SignedDuration::from_secs(1);
 
+/// Creates go out so soon after they have been noted.
+const SENT_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+
 impl<T: Transport> Session<'_, T> {
     /// Looks for what the mailbox's record says was being created. Those that are not found stay in doubt until
     /// `settles_within` has passed.
@@ -167,22 +170,29 @@ impl<T: Transport> Session<'_, T> {
 
 /// False for an item with the contact's stamp that can't have come of its create: one that it is about to leave or has
 /// left, or a copy that somebody has made beside it. A contact that is moved is created in another folder; what lies in the
-/// one that it leaves was moved there by somebody, if it was created since the creates in doubt began, at `since`.
+/// one that it leaves was moved there by somebody, if it was created when the creates in doubt went out, `since`. Who makes a
+/// copy in the very same seconds gets no copy.
 pub(crate) fn may_be_its_item(
     contact: &Contact,
     item: &Shown,
     folder: &FolderId,
     since: Option<Timestamp>,
 ) -> bool {
-    let known = contact.outlook.iter().map(|item| &item.id);
-    let is_known = known.chain(&contact.superseded).any(|id| *id == item.outlook_id);
     let from = contact.edit.as_ref().and_then(|edit| edit.base_folder.as_ref());
-    // Outlook's times are whole seconds.
-    let is_young = item
+    let age = item
         .created_at
         .zip(since)
-        .is_some_and(|(created, since)| created.as_second() >= since.as_second());
-    !is_known && (contact.outlook.is_none() || is_young || from.is_none_or(|from| from != folder))
+        .map(|(created, since)| created.duration_since(since));
+    // Outlook's times are whole seconds.
+    let has_come_back = age.is_some_and(|age| age > SignedDuration::from_secs(-1) && age <= SENT_WITHIN);
+    is_unknown(contact, item)
+        && (contact.outlook.is_none() || has_come_back || from.is_none_or(|from| from != folder))
+}
+
+/// True for an item that the contact neither has nor has had.
+fn is_unknown(contact: &Contact, item: &Shown) -> bool {
+    let known = contact.outlook.iter().map(|item| &item.id);
+    !known.chain(&contact.superseded).any(|id| *id == item.outlook_id)
 }
 
 /// True where Graph has failed about one search only.
