@@ -185,14 +185,9 @@ pub(crate) fn may_be_its_item(
         .map(|(created, since)| created.duration_since(since));
     // Outlook's times are whole seconds.
     let has_come_back = age.is_some_and(|age| age > SignedDuration::from_secs(-1) && age <= SENT_WITHIN);
-    is_unknown(contact, item)
-        && (contact.outlook.is_none() || has_come_back || from.is_none_or(|from| from != folder))
-}
-
-/// True for an item that the contact neither has nor has had.
-fn is_unknown(contact: &Contact, item: &Shown) -> bool {
     let known = contact.outlook.iter().map(|item| &item.id);
-    !known.chain(&contact.superseded).any(|id| *id == item.outlook_id)
+    let is_known = known.chain(&contact.superseded).any(|id| *id == item.outlook_id);
+    !is_known && (contact.outlook.is_none() || has_come_back || from.is_none_or(|from| from != folder))
 }
 
 /// True where Graph has failed about one search only.

@@ -241,13 +241,19 @@ impl Plan {
 }
 
 /// The most steps of a short run.
-const SHORT: u32 = 22;
+const SHORT: u32 = short(LONG - 1);
+
+/// The fewest steps of a long one.
+const LONG: u32 = 112;
 
 /// Most runs are short: what goes wrong does so between a few events, and ten short runs cost what one long one does. But
 /// some of it needs a past.
 fn steps(chance: u32) -> u32 {
-    let short = 4 + chance / 6;
-    if chance < 112 { short.min(SHORT) } else { chance }
+    if chance < LONG { short(chance) } else { chance }
+}
+
+const fn short(chance: u32) -> u32 {
+    4 + chance / 6
 }
 
 /// Chance that has nothing to do with that of a neighbour (the finalizer of `SplitMix64`).
