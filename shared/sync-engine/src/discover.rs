@@ -11,11 +11,14 @@ use graph_client::{ContactFolder, ErrorKind, GraphError, Next, ReadFrom, Transpo
 use job_queue::LifecycleJob;
 use sync_core::demand::{CLOCK_SKEW, Demand};
 use sync_core::folders::{self, DEFAULT_FOLDER, FolderSeen, Scope};
-use sync_core::ids::FolderId;
+use sync_core::ids::{ContactId, FolderId, OutlookId};
 
 use crate::Trouble;
 use crate::session::Session;
 use crate::work::Progress;
+
+/// Contacts of an empty mailbox that are read at a time.
+const AT_ONCE: usize = 1_000;
 
 /// What the folder delta says.
 enum Changes {
@@ -64,7 +67,7 @@ impl<T: Transport> Session<'_, T> {
             return true;
         };
         let asked_at = demand.all_folders.max(demand.compare);
-        !self.folders.values().any(|folder| folder.is_default)
+        !self.knows_default()
             || asked_at.is_some_and(|asked_at| listed_at.duration_since(asked_at) <= CLOCK_SKEW)
     }
 
@@ -202,6 +205,9 @@ impl<T: Transport> Session<'_, T> {
         for id in &gone {
             contacts.extend(self.contacts_in(id).await?);
         }
+        if !self.knows_default() {
+            contacts.extend(self.contacts_nowhere().await?);
+        }
         if self.verify_in_time(contacts).await? == Progress::Cut {
             return Ok(Progress::Cut);
         }
@@ -214,6 +220,28 @@ impl<T: Transport> Session<'_, T> {
             }
         }
         Ok(Progress::Complete)
+    }
+
+    /// The contacts with items in folders that nobody knows. The first one of an empty mailbox shows the default folder; if he
+    /// is deleted before that is noted, no round will ever say so.
+    async fn contacts_nowhere(&self) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
+        let mut contacts = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let store = &self.engine.store;
+            let page = store.contacts(&self.mailbox.id, after.as_deref(), AT_ONCE).await?;
+            let strays = page.items.into_iter().filter(|it| !self.folders.contains_key(&it.folder));
+            contacts.extend(strays.filter_map(|it| Some((it.id, it.outlook?.id))));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(contacts),
+            }
+        }
+    }
+
+    /// False as long as an empty mailbox hides its default folder, and with it all others.
+    pub(crate) fn knows_default(&self) -> bool {
+        self.folders.values().any(|folder| folder.is_default)
     }
 
     /// The missing folders that really are gone, each after those that it lay in.

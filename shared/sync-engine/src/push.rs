@@ -398,10 +398,10 @@ impl<T: Transport> Session<'_, T> {
         default.map_or(folder, |it| &it.id)
     }
 
-    /// False for a folder that is not synced. The stand-in is the default folder, as long as that is hidden.
+    /// False for a folder that is not synced. As long as the default folder is hidden there is no other one, and the stand-in
+    /// is that one.
     pub(crate) fn takes_contacts(&self, folder: &FolderId) -> bool {
-        let folder = self.real_folder(folder);
-        folder.as_str() == UNLISTED_DEFAULT || self.is_synced(folder)
+        !self.knows_default() || self.is_synced(self.real_folder(folder))
     }
 }
 

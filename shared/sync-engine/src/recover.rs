@@ -11,7 +11,7 @@ use graph_client::{ErrorKind, GraphError, StampSearch, Transport};
 use jiff::{SignedDuration, Timestamp};
 use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId};
-use sync_core::members::differing;
+use sync_core::members::{MADE_OF_NAMES, differing};
 use sync_core::rebase::FOLDER;
 use sync_core::record::Wish;
 use sync_core::sighting::{Document, Source};
@@ -233,15 +233,24 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
             Wish::Erase => Document::new(),
         };
         let is_unborn = contact.outlook.is_none();
-        for name in edit.members.keys().filter(|name| *name != FOLDER) {
-            let (is, shown) = (contact.document.get(name), shown.document.get(name));
+        let edited: BTreeSet<String> = match edit.wish {
+            Wish::Save | Wish::Erase => edit.members.keys().cloned().collect(),
+            // What is there and has not been sent, somebody has set who may not want it deleted.
+            Wish::Delete => differing(&contact.document, &shown.document),
+        };
+        for name in edited {
+            let is_made = edit.wish == Wish::Delete && MADE_OF_NAMES.contains(&name.as_str());
+            if is_made || name == FOLDER {
+                continue;
+            }
+            let (is, shown) = (contact.document.get(&name), shown.document.get(&name));
             match if is_unborn {
-                edit.sent(name, is, shown)
+                edit.sent(&name, is, shown)
             } else {
                 shown
             } {
-                Some(value) => drop(base.insert(name.clone(), value.clone())),
-                None => drop(base.remove(name)),
+                Some(value) => drop(base.insert(name, value.clone())),
+                None => drop(base.remove(&name)),
             }
         }
         if has_gone_apart && edit.wish == Wish::Save {

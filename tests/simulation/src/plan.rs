@@ -180,9 +180,11 @@ pub struct Plan {
     pub database_percent: u8,
     /// Which `DynamoDB` it is.
     pub database: DatabaseKind,
-    /// The schedules look in every shard, and not only where a mailbox is; and behind the end two equal sides are looked at once
-    /// more, and edited. Long runs have that, and a quarter of the short ones, where it takes half of the time.
+    /// Behind the end two equal sides are looked at once more, and edited. Long runs have that, and a quarter of the short ones,
+    /// where it takes half of the time.
     pub thorough: bool,
+    /// The schedules look in every shard, and not only where a mailbox is. One run in sixteen has that, where it takes a quarter.
+    pub everywhere: bool,
 }
 
 impl Plan {
@@ -225,6 +227,7 @@ impl Plan {
             },
             database: cuts.database,
             thorough: cuts.thorough || steps > SHORT || dice.u8(0..4) == 0,
+            everywhere: cuts.thorough || dice.u8(0..16) == 0,
             faults,
         }
     }

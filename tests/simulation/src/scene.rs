@@ -100,7 +100,7 @@ impl Scene {
         for index in 0..scene.plan.mailboxes.len() {
             scene.add_mailbox(index, history)?;
         }
-        if !scene.plan.thorough {
+        if !scene.plan.everywhere {
             let mut shards: Vec<Shard> = scene.people.iter().map(|it| Shard::of(&it.id)).collect();
             shards.sort();
             shards.dedup();

@@ -134,9 +134,14 @@ impl Tap for Wiretap {
     }
 }
 
+/// Eight bytes at a time, as rustc hashes: every byte of every request comes by here.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    const FACTOR: u64 = 0x517c_c1b7_2722_0a95;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let rest = rest.iter().map(|byte| u64::from(*byte));
+    let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain(rest);
+    words.fold(bytes.len() as u64, |hash, word| {
+        (hash.rotate_left(5) ^ word).wrapping_mul(FACTOR)
     })
 }
 
@@ -145,10 +150,8 @@ fn pieces(body: &[u8]) -> u64 {
     const MADE_UP: &[u8] = b"ClientRequestToken";
     let mut sum = 0_u64;
     let mut skip = 0_u8;
-    for word in body
-        .split(|byte| b"{}[],:\"".contains(byte))
-        .filter(|word| !word.is_empty())
-    {
+    let is_between = |byte: &u8| matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':' | b'"');
+    for word in body.split(is_between).filter(|word| !word.is_empty()) {
         if word == MADE_UP {
             skip = 2;
         }
