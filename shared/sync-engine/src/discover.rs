@@ -229,8 +229,13 @@ impl<T: Transport> Session<'_, T> {
         let mut after: Option<String> = None;
         loop {
             let store = &self.engine.store;
-            let page = store.contacts(&self.mailbox.id, after.as_deref(), AT_ONCE).await?;
-            let strays = page.items.into_iter().filter(|it| !self.folders.contains_key(&it.folder));
+            let page = store
+                .contacts(&self.mailbox.id, after.as_deref(), AT_ONCE)
+                .await?;
+            let strays = page
+                .items
+                .into_iter()
+                .filter(|it| !self.folders.contains_key(&it.folder));
             contacts.extend(strays.filter_map(|it| Some((it.id, it.outlook?.id))));
             match page.next {
                 Some(next) => after = Some(next),

@@ -5,15 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use contact_store::{Cursor, SeenPage};
+use contact_store::{Cursor, Phase, SeenPage};
 use graph_client::{ErrorKind, Next, ReadFrom, Transport};
 use jiff::{SignedDuration, Timestamp};
 use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId, OutlookId};
-use sync_core::sighting::Source;
+use sync_core::sighting::{Absence, Source, judge_absence};
 
 use crate::Trouble;
-use crate::convert::named;
+use crate::convert::{known, named};
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -26,6 +26,9 @@ const SEEN_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// So many contacts that are gone are asked about, though the round goes on. In a mailbox of which more may be deleted,
 /// the delete guard sees them part by part.
 const MISSING_AT_ONCE: usize = 1_000;
+
+/// Contacts that wait for something, read at a time.
+const AT_ONCE: usize = 100;
 
 /// More than these missing in a run, and the other folders are looked at before anybody is buried.
 const A_FEW: usize = 5;
@@ -388,8 +391,39 @@ impl<T: Transport> Session<'_, T> {
     async fn not_seen(&self, id: &FolderId, generation: u64) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
         let seen: BTreeSet<ContactId> = self.engine.store.seen(&self.mailbox.id, id, generation).await?;
         let mut missing = self.contacts_in(id).await?;
+        missing.extend(self.leaving(id).await?);
         missing.retain(|(id, _)| !seen.contains(id));
         Ok(missing)
+    }
+
+    /// Whom Outlook has in a folder and the mirror has not: deleted or moved here, and Outlook has not been told. A first
+    /// sync finds nobody: it comes before all edits.
+    async fn leaving(&self, id: &FolderId) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
+        let (store, mailbox) = (&self.engine.store, &self.mailbox.id);
+        let mut leaving = Vec::new();
+        for is_held in [false, true] {
+            let mut after: Option<String> = None;
+            while self.mailbox.phase == Phase::Live {
+                let page = if is_held {
+                    store.held(mailbox, after.as_deref(), AT_ONCE).await?
+                } else {
+                    store.pending(mailbox, after.as_deref(), AT_ONCE).await?
+                };
+                let ids: Vec<ContactId> = page.items.into_iter().map(|row| row.id).collect();
+                let found = store.contacts_by_id(mailbox, &ids).await?;
+                let of_folder = found
+                    .contacts
+                    .values()
+                    .filter(|it| judge_absence(known(it), id) == Absence::Verify)
+                    .filter_map(|it| it.outlook.as_ref());
+                leaving.extend(of_folder.map(|item| (ContactId::derive(mailbox, &item.id), item.id.clone())));
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(leaving)
     }
 
     /// Whom the mirror has in a folder, by the ids that Outlook's ids lead to.

@@ -277,7 +277,7 @@ fn who_is_there(index: usize, last: &Last, history: &History) -> anyhow::Result<
         let surely_deleted = entries.iter().enumerate().any(|(at, entry)| {
             matches!(entry.deed, Deed::Delete { .. }) && entry.told == Told::Done && is_last(at)
         });
-        let restored = did(|deed| matches!(deed, Deed::Restore), &perhaps);
+        let restored = did(|deed| matches!(deed, Deed::Restore { .. }), &perhaps);
         let in_log = last.deletes_logged.contains(&contact);
         // A person's delete that meets a platform's move at the same moment may give way without an entry: the old item is
         // gone either way.
@@ -287,11 +287,13 @@ fn who_is_there(index: usize, last: &Last, history: &History) -> anyhow::Result<
                 && entry.told != Told::Refused
         });
         // Two are right where a person has restored one that the sync had created anew by then: for an edit that has won
-        // against the delete, which the log says, for a move, or because somebody has said so.
-        let came_back = entries.iter().filter(|entry| matches!(entry.deed, Deed::Restore));
+        // against the delete, which the log says, for a move, or because somebody has said so; or where the item was deleted
+        // before anybody knew that its create, whose answer was lost, had been carried out.
         let created_anew = in_log || moved || settled;
-        let most = if created_anew { 1 + came_back.count() } else { 1 };
-        require(ONCE, count <= most, tell)?;
+        let came_back = entries
+            .iter()
+            .filter(|entry| matches!(entry.deed, Deed::Restore { unborn } if unborn || created_anew));
+        require(ONCE, count <= 1 + came_back.count(), tell)?;
         require(
             GONE,
             count == 0 || !surely_deleted || restored || settled || in_log || moved,
@@ -326,7 +328,7 @@ fn values(index: usize, last: &Last, history: &History) -> anyhow::Result<()> {
                 Deed::Create(_)
                 | Deed::Edit { .. }
                 | Deed::Move
-                | Deed::Restore
+                | Deed::Restore { .. }
                 | Deed::Delete { .. }
                 | Deed::Settle { .. } => continue,
             };
@@ -336,7 +338,7 @@ fn values(index: usize, last: &Last, history: &History) -> anyhow::Result<()> {
                         && match &other.deed {
                             Deed::Edit { over, wrote } => over.contains(value) && !wrote.contains(value),
                             Deed::Delete { seen } | Deed::Settle { seen } => seen.contains(value),
-                            Deed::Create(_) | Deed::Move | Deed::Restore => false,
+                            Deed::Create(_) | Deed::Move | Deed::Restore { .. } => false,
                         }
                 });
                 let fine = there.contains(value) || written_over || last.logged.contains(value);

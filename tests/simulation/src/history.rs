@@ -51,8 +51,8 @@ pub(crate) enum Deed {
     Edit { wrote: Vec<String>, over: Seen },
     /// Another folder.
     Move,
-    /// Out of the deleted items.
-    Restore,
+    /// Out of the deleted items. `unborn`: when it was deleted, nobody had said yet that its create had been carried out.
+    Restore { unborn: bool },
     /// Deleted, with what its author saw.
     Delete { seen: Seen },
     /// A person has decided a conflict, and what he may have written over with it: what there was by then in the members that
@@ -140,7 +140,7 @@ impl History {
                 let members = Some(members).filter(|members| !members.is_empty());
                 all.extend(seen(document, members));
             }
-            Deed::Create(_) | Deed::Move | Deed::Restore => {}
+            Deed::Create(_) | Deed::Move | Deed::Restore { .. } => {}
         }
     }
 }

@@ -16,11 +16,19 @@ use crate::run::Run;
 /// What is remembered of a run, for who wants to take something back.
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// Contacts in the deleted items of a mailbox: their ids, and whose they are.
-    deleted: BTreeMap<usize, Vec<(String, usize)>>,
+    /// Contacts in the deleted items of a mailbox.
+    deleted: BTreeMap<usize, Vec<Deleted>>,
     /// Calls of the API that may be repeated.
     pub(crate) repeatable: Vec<Call>,
     folders: usize,
+}
+
+/// A contact in the deleted items.
+struct Deleted {
+    id: String,
+    contact: usize,
+    /// The mirror took it for not created yet when it was deleted.
+    unborn: bool,
 }
 
 impl Run<'_> {
@@ -134,6 +142,10 @@ impl Run<'_> {
             let item = known.outlook.as_ref();
             item.is_some_and(|item| item.id.as_str() == id)
         });
+        let unborn = mirror.values().any(|known| {
+            let is_it = self.history.whose(&known.document) == Some(contact);
+            is_it && known.outlook.is_none() && known.edit.is_some()
+        });
         let purge = dice.u8(0..3) == 0;
         self.does(
             index,
@@ -143,7 +155,8 @@ impl Run<'_> {
             },
         )?;
         if !purge {
-            self.memory.deleted.entry(index).or_default().push((id, contact));
+            let deleted = self.memory.deleted.entry(index).or_default();
+            deleted.push(Deleted { id, contact, unborn });
         }
         let deed = Deed::Delete {
             seen: seen(&document, None),
@@ -169,10 +182,10 @@ impl Run<'_> {
         if deleted.is_empty() {
             return Ok(());
         }
-        let (id, contact) = deleted.swap_remove(dice.usize(0..deleted.len()));
+        let Deleted { id, contact, unborn } = deleted.swap_remove(dice.usize(0..deleted.len()));
         self.does(index, Edit::MoveContact { id, folder: None })?;
-        self.history
-            .enter(Author::Outlook, contact, Deed::Restore, Told::Done);
+        let deed = Deed::Restore { unborn };
+        self.history.enter(Author::Outlook, contact, deed, Told::Done);
         Ok(())
     }
 

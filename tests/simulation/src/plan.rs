@@ -313,8 +313,12 @@ fn graph(dice: &mut Rng, seed: u64, faults: &BTreeSet<Fault>) -> GraphSettings {
         seed,
         latency: Duration::from_millis(dice.u64(0..200)),
         soft_deleted_readable: dice.bool(),
-        // Where `If-Match` isn't honoured, an edit that nobody could see yet is written over: a documented limit.
-        if_match_enforced: dice.u8(0..4) > 0 || faults.contains(&Fault::Interleaved) || (odd && lag > 0),
+        // Where `If-Match` isn't honoured, an edit that nobody could see yet is written over: a documented limit. A removal that
+        // is never told hides whatever is done to the contact where it has gone.
+        if_match_enforced: dice.u8(0..4) > 0
+            || faults.contains(&Fault::Interleaved)
+            || faults.contains(&Fault::MissingDeletes)
+            || (odd && lag > 0),
         default_covers_subfolders: dice.bool(),
         authorization_life: dice.bool().then_some(Duration::from_hours(1)),
         notification_delay: Duration::from_millis(dice.u64(0..20_000)),

@@ -8,10 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::checks::{DEAD, GONE, of, require};
-use crate::history::{Author, Deed, History, Told};
+use crate::history::{self, Author, Deed, History};
 
-/// What was told of a contact, by version: whether it was a delete.
-type Story = BTreeMap<u64, bool>;
+/// What was told of a contact, by version.
+type Story = BTreeMap<u64, Told>;
+
+/// What an event says.
+#[derive(Debug)]
+struct Told {
+    dead: bool,
+    by_platform: bool,
+}
 
 /// Nobody is told dead whom nobody has deleted, and nobody comes back for whom there is no reason. `logged`: contacts of whom
 /// the conflict log says that a delete has met an edit.
@@ -31,13 +38,17 @@ pub(crate) fn plausible<'e>(
         }
         let (whose, story) = stories.entry(id).or_default();
         *whose = whose.or_else(|| history.whose(data["contact"].as_object()?));
-        story.insert(version, kind == "contact.deleted");
+        let told = Told {
+            dead: kind == "contact.deleted",
+            by_platform: data["changedBy"] == "platform",
+        };
+        story.insert(version, told);
     }
     for (id, (whose, story)) in stories {
         let Some(contact) = whose else { continue };
         let did = |test: fn(Author, &Deed) -> bool| {
             let mut entries = of(history, contact);
-            entries.any(|entry| entry.told != Told::Refused && test(entry.author, &entry.deed))
+            entries.any(|entry| entry.told != history::Told::Refused && test(entry.author, &entry.deed))
         };
         let tell = || {
             let entries: Vec<_> = of(history, contact).collect();
@@ -45,10 +56,24 @@ pub(crate) fn plausible<'e>(
         };
         let settled = did(|_, deed| matches!(deed, Deed::Settle { .. }));
         let deleted = did(|_, deed| matches!(deed, Deed::Delete { .. }));
-        require(DEAD, deleted || settled || story.values().all(|dead| !dead), tell)?;
-        let told: Vec<bool> = story.values().copied().collect();
-        let is_back = told.windows(2).any(|pair| pair == [true, false]);
-        let restored = did(|_, deed| matches!(deed, Deed::Restore));
+        require(
+            DEAD,
+            deleted || settled || story.values().all(|told| !told.dead),
+            tell,
+        )?;
+        // Who makes a contact once more wants it back: a program that was not told repeats what it has asked.
+        let mut entries = of(history, contact).skip_while(|entry| !matches!(entry.deed, Deed::Delete { .. }));
+        let made_again = entries.any(|entry| {
+            entry.author == Author::Platform
+                && entry.told != history::Told::Refused
+                && matches!(entry.deed, Deed::Create(_))
+        });
+        let told: Vec<&Told> = story.values().collect();
+        let is_back = told.windows(2).any(|pair| {
+            let is_made = made_again && pair[1].by_platform;
+            pair[0].dead && !pair[1].dead && !is_made
+        });
+        let restored = did(|_, deed| matches!(deed, Deed::Restore { .. }));
         // A delete that meets a move at the same moment may give way without an entry.
         let moved = did(|author, deed| author == Author::Platform && matches!(deed, Deed::Move));
         let reasons = settled || restored || moved || logged.contains(&contact);
