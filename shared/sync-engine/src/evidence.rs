@@ -215,10 +215,11 @@ impl<T: Transport> Session<'_, T> {
         back: &mut BTreeSet<OutlookId>,
     ) -> Result<Vec<Write>, Trouble> {
         let outlook_ids: Vec<&str> = asked.values().map(OutlookId::as_str).collect();
+        let mailbox = self.mailbox.id.clone();
+        // The mirror first: who writes a contact behind this, before what Graph shows is written, is noticed by its revision.
+        let mirror = self.owners(asked).await?;
         let answers = self.graph().contacts(&outlook_ids).await;
         self.report.verified += answers.len() as u64;
-        let mailbox = self.mailbox.id.clone();
-        let mirror = self.owners(asked).await?;
         let mut writes = Vec::new();
         for ((id, outlook_id), answer) in asked.iter().zip(answers) {
             let stored = mirror.contacts.get(id);

@@ -20,6 +20,7 @@ use crate::convert::known;
 use crate::course::{Course, Kind};
 use crate::meet::pending;
 use crate::photo_push;
+use crate::send::is_create;
 use crate::session::Session;
 use crate::work::Progress;
 
@@ -177,6 +178,7 @@ impl<T: Transport> Session<'_, T> {
         let mut photos = Vec::new();
         let mut guarded = Vec::new();
         let is_too_much = self.deletes_too_much(&view).await?;
+        self.learn_folders(&view).await?;
         for contact in view {
             if !contact.superseded.is_empty() {
                 course.left.insert(contact.id.clone());
@@ -265,6 +267,30 @@ impl<T: Transport> Session<'_, T> {
             self.send(request, course).await?;
         }
         self.send_photos(photos, course).await
+    }
+
+    /// The API lets a folder be named as soon as it is stored: another run may have found it after this one had begun.
+    async fn learn_folders(&mut self, view: &[Contact]) -> Result<(), Trouble> {
+        let is_to_be_there = |contact: &&Contact| {
+            let edit = contact.edit.as_ref();
+            edit.is_some_and(|edit| is_create(&step(pending(contact, edit))))
+        };
+        let unknown: BTreeSet<FolderId> = view
+            .iter()
+            .filter(is_to_be_there)
+            .map(|contact| self.real_folder(&contact.folder))
+            .filter(|folder| !self.takes_contacts(folder))
+            .cloned()
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let state = self.engine.store.mailbox_state(&self.mailbox.id).await?;
+        let stored = state.into_iter().flat_map(|state| state.folders);
+        for folder in stored.filter(|folder| unknown.contains(&folder.id)) {
+            self.folders.insert(folder.id.clone(), folder);
+        }
+        Ok(())
     }
 
     /// True where more contacts were deleted here than Outlook is to lose before a person has said so. It is asked anew for
