@@ -7,16 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contact_store::{Contact, StoreError, Why};
 use graph_client::{Transport, Written};
+use sync_core::edit::{self, Current};
 use sync_core::ids::{ContactId, FolderId, OutlookId};
 use sync_core::push::{Sent, Step, after, after_delete, read_instead};
 use sync_core::rebase::Rebased;
-use sync_core::record::{self, OutlookItem, Pending, Wish};
+use sync_core::record::{self, OutlookItem, Pending, Urgency, Wish};
 
 use crate::Trouble;
 use crate::apply::{Effect, Write};
 use crate::convert::Shown;
 use crate::meet::{Meeting, become_of, bury, pending};
 use crate::push::{Sending, address};
+use crate::send::is_create;
 use crate::session::Session;
 
 /// How often a contact that is edited again and again is read anew.
@@ -50,6 +52,9 @@ impl<T: Transport> Session<'_, T> {
                 }
                 let store = &self.engine.store;
                 match store.contact(&self.mailbox.id, &sending.contact.id).await? {
+                    Some(now) if is_unwanted(sending, answer, &now) => {
+                        writes.extend(self.unwanted(answer, &now))
+                    }
                     Some(now) if is_outdated(sending, answer, &now) => drop(outdated.insert(now.id)),
                     Some(now) => writes.extend(self.confirmation(sending, answer, &now).await),
                     None => {}
@@ -132,6 +137,51 @@ impl<T: Transport> Session<'_, T> {
             seen,
         };
         Some(self.settled_write(Some(now), &meeting, rebased, Why::Confirmed, Effect::Update))
+    }
+
+    /// The contact was deleted here before it was created in Outlook, and another worker saw nothing to delete there: now there
+    /// is.
+    fn unwanted(&mut self, answer: &Written, now: &Contact) -> Option<Write> {
+        let Written::Saved(answer) = answer else {
+            return None;
+        };
+        let shown = Shown::new(&self.mailbox.id, answer.clone());
+        let (folder, change_key) = (shown.folder.clone()?, shown.change_key.clone()?);
+        let current = Current {
+            document: &shown.document,
+            extras: &now.extras,
+            folder: &folder,
+            edit: None,
+            rev: now.rev,
+        };
+        let at = now.deleted_at?;
+        let edited = if now.is_erased() {
+            edit::erase(current, true, at)
+        } else {
+            edit::delete(current, at, Urgency::Now)
+        }?;
+        let rebased = Rebased {
+            document: edited.document,
+            extras: edited.extras,
+            folder: edited.folder,
+            edit: edited.edit,
+            clashes: Vec::new(),
+        };
+        let item = OutlookItem {
+            id: shown.outlook_id.clone(),
+            change_key,
+        };
+        let seen = record::Shown {
+            document: &shown.document,
+            folder: &folder,
+            modified_at: shown.modified_at,
+        };
+        let meeting = Meeting {
+            shown: &shown,
+            item,
+            seen,
+        };
+        Some(self.settled_write(Some(now), &meeting, rebased, Why::Deleted, Effect::Touch))
     }
 
     fn deleted(&mut self, now: &Contact) -> Write {
@@ -250,6 +300,15 @@ impl<T: Transport> Session<'_, T> {
         }
         Ok(false)
     }
+}
+
+/// True for an item that was created for a contact which is deleted by now, and had no such item then.
+fn is_unwanted(sending: &Sending, answer: &Written, now: &Contact) -> bool {
+    let Written::Saved(answer) = answer else {
+        return false;
+    };
+    let has = now.outlook.as_ref().map(|item| item.id.as_str());
+    is_create(&sending.step) && now.is_tombstone() && has != Some(answer.id.as_str())
 }
 
 /// True where another worker has dealt with the contact since: what it has seen, or done, may be later than the answer.
