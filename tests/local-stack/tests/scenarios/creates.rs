@@ -1,8 +1,8 @@
 //! One create: whatever happens to the request, its answer or the worker, Outlook has each contact of the platform once.
 
 use graph_client::ContactWrite;
-use graph_sim::Operation;
 use graph_sim::faults::{Fault, Rule};
+use graph_sim::{Edit, Operation};
 use serde_json::{Value, json};
 
 use crate::crash::work_for;
@@ -459,4 +459,35 @@ async fn the_first_contact_of_an_empty_mailbox_finds_its_folder_wherever_the_wor
         assert!(steps > 8, "{steps} deaths: the story has no point");
     }
     assert_eq!(settled, 2);
+}
+
+#[tokio::test]
+async fn the_first_contact_of_an_empty_mailbox_is_deleted_before_its_folder_is_noted() {
+    let mut scene = Scene::new().await;
+    let key = scene.user("Ada", 0, 0);
+    let ada = scene.enrol(&key).await;
+    scene.minutes(3).await;
+    scene.make(&ada, form("Ada")).await;
+    scene.deliver_changes().await;
+    // What shows the default folder fails as soon as there is somebody in it.
+    let fault = Fault::Error {
+        status: 500,
+        code: "ErrorInternalServerError".to_owned(),
+        committed: false,
+    };
+    let rule = Rule::new(fault).on(Operation::ListContacts).after(1).times(1);
+    scene.world().add_fault(rule);
+    assert!(work_for(&scene, 1_000).await);
+    assert_eq!(scene.in_outlook(&ada, "givenName"), ["Ada"]);
+    assert!(
+        scene.synced_folders(&ada).await.is_empty(),
+        "the story has no point"
+    );
+    let id = scene.item_of(&ada, "Ada")["id"].as_str().unwrap().to_owned();
+    let edit = Edit::DeleteContact { id, purge: true };
+    let now = scene.stack.ambient.now();
+    scene.world().edit(&key, edit, now).unwrap();
+    scene.hours(2).await;
+    scene.assert_equal(&ada).await;
+    scene.assert_at_rest(&ada).await;
 }
