@@ -121,7 +121,12 @@ pub fn save(
         current.edit.cloned()
     } else {
         let mut edit = next(current, Wish::Save, at, urgency);
-        if edit.base.is_none() {
+        // It may be on its way to being created, there or in another folder.
+        let is_on_its_way = edit
+            .base_folder
+            .as_ref()
+            .is_none_or(|from| from != current.folder);
+        if is_on_its_way {
             remember(&mut edit.earlier, &changed, current.document);
         }
         edit.members.extend(changed.into_iter().map(|name| (name, at)));

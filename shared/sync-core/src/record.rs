@@ -46,8 +46,8 @@ pub struct Edit {
     pub base_folder: Option<FolderId>,
     /// When each member was last edited here, by its name; [`crate::rebase::FOLDER`] for the folder.
     pub members: BTreeMap<String, Timestamp>,
-    /// What members were before, while the contact is not in Outlook, the last few values of each; null: not set. A create
-    /// whose answer was lost has sent one of them, or what they are now.
+    /// What members were before, while the contact is not in Outlook or is being moved, the last few values of each; null: not
+    /// set. A create whose answer was lost has sent one of them, or what they are now.
     pub earlier: BTreeMap<String, Vec<Value>>,
     /// When the contact was last edited here in any way.
     pub edited_at: Timestamp,

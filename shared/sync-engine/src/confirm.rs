@@ -53,7 +53,7 @@ impl<T: Transport> Session<'_, T> {
                 let store = &self.engine.store;
                 match store.contact(&self.mailbox.id, &sending.contact.id).await? {
                     Some(now) if is_unwanted(sending, answer, &now) => {
-                        writes.extend(self.unwanted(answer, &now))
+                        writes.extend(self.unwanted(answer, &now));
                     }
                     Some(now) if is_outdated(sending, answer, &now) => drop(outdated.insert(now.id)),
                     Some(now) => writes.extend(self.confirmation(sending, answer, &now).await),

@@ -244,7 +244,7 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
                 continue;
             }
             let (is, shown) = (contact.document.get(&name), shown.document.get(&name));
-            match if is_unborn {
+            match if is_unborn || edit.wish == Wish::Save {
                 edit.sent(&name, is, shown)
             } else {
                 shown
@@ -256,8 +256,11 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
         if has_gone_apart && edit.wish == Wish::Save {
             // It is being moved. What differs beside was changed in the item that it leaves, after it had been sent.
             for name in differing(&base, &shown.document) {
+                if edit.members.contains_key(&name) {
+                    continue;
+                }
                 let at = contact.modified_at.unwrap_or(edit.edited_at);
-                edit.members.entry(name.clone()).or_insert(at);
+                edit.members.insert(name.clone(), at);
                 match shown.document.get(&name) {
                     Some(value) => drop(base.insert(name, value.clone())),
                     None => drop(base.remove(&name)),

@@ -401,9 +401,12 @@ impl<T: Transport> Session<'_, T> {
     async fn leaving(&self, id: &FolderId) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
         let (store, mailbox) = (&self.engine.store, &self.mailbox.id);
         let mut leaving = Vec::new();
+        if self.mailbox.phase != Phase::Live {
+            return Ok(leaving);
+        }
         for is_held in [false, true] {
             let mut after: Option<String> = None;
-            while self.mailbox.phase == Phase::Live {
+            loop {
                 let page = if is_held {
                     store.held(mailbox, after.as_deref(), AT_ONCE).await?
                 } else {
