@@ -392,7 +392,8 @@ async fn what_a_person_does_at_once_with_the_new_item_of_a_move_holds_wherever_t
             let before = scene.item_of(&ada, "Hopper");
             let source = before["parentFolderId"].as_str().unwrap();
             let target = folders.iter().find(|it| *it != source).unwrap();
-            scene.patch(&ada, &id, json!({ "folder": target })).await;
+            let change = json!({ "folder": target, "contact": { "jobTitle": format!("Admiral {steps}") } });
+            scene.patch(&ada, &id, change).await;
             scene.deliver_changes().await;
             ended = work_for(&scene, steps).await;
             let title = format!("Title {steps}");
