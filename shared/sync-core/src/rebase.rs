@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::edit::Edited;
 use crate::ids::FolderId;
 use crate::members::{Kind, alike, differing, kind, same};
 use crate::merge::{Change, Clash, Merged, Ours, Theirs, Three, Winner, merge, settle, winner};
@@ -36,6 +37,19 @@ pub struct Rebased {
     pub edit: Option<Edit>,
     /// What the policies decided, for the conflict log.
     pub clashes: Vec<Clash>,
+}
+
+/// Nothing was to be decided.
+impl From<Edited> for Rebased {
+    fn from(edited: Edited) -> Self {
+        Self {
+            document: edited.document,
+            extras: edited.extras,
+            folder: edited.folder,
+            edit: edited.edit,
+            clashes: Vec::new(),
+        }
+    }
 }
 
 /// A pending contact meets what Outlook shows.

@@ -12,7 +12,7 @@ use sync_core::ids::OutlookId;
 use sync_core::members::alike;
 use sync_core::merge::{Clash, Winner};
 use sync_core::push::{Step, overlooked};
-use sync_core::rebase::{DELETED, Rebased};
+use sync_core::rebase::DELETED;
 use sync_core::record::{self, OutlookItem, Wish};
 use sync_core::sighting::Document;
 
@@ -230,19 +230,12 @@ impl<T: Transport> Session<'_, T> {
         };
         let (edited, clashes) = overlooked(&base.document, &edits, now, seen, self.rules().conflict);
         if let Some(edited) = edited {
-            let rebased = Rebased {
-                document: edited.document,
-                extras: edited.extras,
-                folder: edited.folder,
-                edit: edited.edit,
-                clashes: Vec::new(),
-            };
             let why = if clashes.is_empty() {
                 Why::Seen
             } else {
                 Why::Conflict
             };
-            become_of(contact, rebased, why, self.now(), false);
+            become_of(contact, edited.into(), why, self.now(), false);
         }
         if !clashes.is_empty() {
             let (base, ours) = (base.document.clone(), before.document);

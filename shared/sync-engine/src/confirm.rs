@@ -160,13 +160,6 @@ impl<T: Transport> Session<'_, T> {
         } else {
             edit::delete(current, at, Urgency::Now)
         }?;
-        let rebased = Rebased {
-            document: edited.document,
-            extras: edited.extras,
-            folder: edited.folder,
-            edit: edited.edit,
-            clashes: Vec::new(),
-        };
         let item = OutlookItem {
             id: shown.outlook_id.clone(),
             change_key,
@@ -181,7 +174,7 @@ impl<T: Transport> Session<'_, T> {
             item,
             seen,
         };
-        Some(self.settled_write(Some(now), &meeting, rebased, Why::Deleted, Effect::Touch))
+        Some(self.settled_write(Some(now), &meeting, edited.into(), Why::Deleted, Effect::Touch))
     }
 
     fn deleted(&mut self, now: &Contact) -> Write {
