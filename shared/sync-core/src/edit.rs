@@ -182,7 +182,11 @@ pub fn erase(current: Current<'_>, is_in_outlook: bool, at: Timestamp) -> Option
 }
 
 /// Keeps what these members are about to have been. Not all of it: a contact must not grow by being edited.
-fn remember(earlier: &mut BTreeMap<String, Vec<Value>>, changed: &BTreeSet<String>, document: &Document) {
+pub(crate) fn remember(
+    earlier: &mut BTreeMap<String, Vec<Value>>,
+    changed: &BTreeSet<String>,
+    document: &Document,
+) {
     const OF_EACH: usize = 4;
     for name in changed.iter().filter(|name| *name != FOLDER) {
         let values = earlier.entry(name.clone()).or_default();

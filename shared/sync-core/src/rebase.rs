@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::edit::Edited;
+use crate::edit::{Edited, remember};
 use crate::ids::FolderId;
 use crate::members::{Kind, alike, differing, kind, same};
 use crate::merge::{Change, Clash, Merged, Ours, Theirs, Three, Winner, merge, settle, winner};
@@ -79,6 +79,30 @@ pub fn onto(
         }
         Wish::Delete => delete(pending, shown, rules),
         Wish::Erase => forgotten(pending.edit, shown.folder),
+    }
+}
+
+/// What comes of [`onto`] where the contact was perhaps created as another item, and this is the one that it has left then.
+/// Until that is known the edit stays, as one that was taken back where nothing is left of it; and what members have been
+/// is kept, since the create may have sent that.
+pub fn in_doubt(pending: Pending<'_>, shown: Shown<'_>, rebased: Rebased) -> Rebased {
+    let at = shown.modified_at.unwrap_or(pending.edit.edited_at);
+    let taken_back = || Edit {
+        wish: Wish::Save,
+        // Whoever looks for the other item looks in every folder.
+        members: BTreeMap::from([(FOLDER.to_owned(), at.max(pending.edit.edited_at))]),
+        count: pending.edit.count + 1,
+        failed: None,
+        hold: None,
+        ..onto_base(pending.edit, shown)
+    };
+    let mut edit = rebased.edit.unwrap_or_else(taken_back);
+    edit.earlier.clone_from(&pending.edit.earlier);
+    let changed = differing(pending.document, &rebased.document);
+    remember(&mut edit.earlier, &changed, pending.document);
+    Rebased {
+        edit: Some(edit),
+        ..rebased
     }
 }
 

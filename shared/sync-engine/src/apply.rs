@@ -17,6 +17,7 @@ use crate::Trouble;
 use crate::convert::{Shown, known};
 use crate::evidence::Whereabouts;
 use crate::meet::Meeting;
+use crate::recover::may_be_awaited;
 use crate::round::RoundPage;
 use crate::session::Session;
 use crate::twins::has_gone_on;
@@ -80,6 +81,9 @@ impl<T: Transport> Session<'_, T> {
         let mirror = self.owners(&items).await?;
         for (id, shown) in &mut shown {
             mirror.rename(id, shown);
+        }
+        if items.keys().any(|id| may_be_awaited(mirror.contacts.get(id))) {
+            self.reload_mailbox().await?;
         }
 
         let mut writes = Vec::new();

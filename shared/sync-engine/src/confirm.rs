@@ -51,13 +51,16 @@ impl<T: Transport> Session<'_, T> {
                     continue;
                 }
                 let store = &self.engine.store;
-                match store.contact(&self.mailbox.id, &sending.contact.id).await? {
-                    Some(now) if is_unwanted(sending, answer, &now) => {
-                        writes.extend(self.unwanted(answer, &now));
+                let Some(now) = store.contact(&self.mailbox.id, &sending.contact.id).await? else {
+                    continue;
+                };
+                match unwanted(sending, answer, &now) {
+                    Some(item) => {
+                        let shown = Shown::new(&self.mailbox.id, item.clone());
+                        writes.extend(self.unwanted(&shown, &now));
                     }
-                    Some(now) if is_outdated(sending, answer, &now) => drop(outdated.insert(now.id)),
-                    Some(now) => writes.extend(self.confirmation(sending, answer, &now).await),
-                    None => {}
+                    None if is_outdated(sending, answer, &now) => drop(outdated.insert(now.id)),
+                    None => writes.extend(self.confirmation(sending, answer, &now).await),
                 }
             }
         }
@@ -141,11 +144,7 @@ impl<T: Transport> Session<'_, T> {
 
     /// The contact was deleted here before it was created in Outlook, and another worker saw nothing to delete there: now there
     /// is.
-    fn unwanted(&mut self, answer: &Written, now: &Contact) -> Option<Write> {
-        let Written::Saved(answer) = answer else {
-            return None;
-        };
-        let shown = Shown::new(&self.mailbox.id, answer.clone());
+    pub(crate) fn unwanted(&mut self, shown: &Shown, now: &Contact) -> Option<Write> {
         let (folder, change_key) = (shown.folder.clone()?, shown.change_key.clone()?);
         let current = Current {
             document: &shown.document,
@@ -169,11 +168,7 @@ impl<T: Transport> Session<'_, T> {
             folder: &folder,
             modified_at: shown.modified_at,
         };
-        let meeting = Meeting {
-            shown: &shown,
-            item,
-            seen,
-        };
+        let meeting = Meeting { shown, item, seen };
         Some(self.settled_write(Some(now), &meeting, edited.into(), Why::Deleted, Effect::Touch))
     }
 
@@ -217,44 +212,60 @@ impl<T: Transport> Session<'_, T> {
     /// Where it shows that an update of ours was carried out, that is no change of somebody in Outlook; whatever was
     /// edited here since is later than it.
     pub(crate) async fn read_back(&mut self, sent: Vec<Sending>) -> Result<(), Trouble> {
-        let (updates, others): (Vec<_>, Vec<_>) = sent
+        let (mut updates, others): (Vec<_>, Vec<_>) = sent
             .into_iter()
             .filter(|sending| sending.contact.outlook.is_some())
             .partition(|sending| matches!(sending.step, Step::Update(_)));
         let mut looks: Vec<_> = others.iter().filter_map(item_of).collect();
-        let ids: Vec<String> = updates
-            .iter()
-            .filter_map(item_of)
-            .map(|(_, id)| id.to_string())
-            .collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let found = self.graph().contacts(&ids).await;
-        for (sending, found) in updates.iter().zip(found) {
-            // Whether it is gone is not to be judged here.
-            let shown = found
-                .ok()
-                .flatten()
-                .map(|item| Shown::new(&self.mailbox.id, item));
-            let is_taken = match shown {
-                Some(shown) => self.take_back(sending, &shown).await?,
-                None => false,
-            };
-            if !is_taken {
-                looks.extend(item_of(sending));
+        for _ in 0..LOOKS {
+            if updates.is_empty() {
+                break;
             }
+            let ids: Vec<_> = updates.iter().map(|sending| sending.contact.id.clone()).collect();
+            let items: Vec<_> = updates.iter().filter_map(item_of).collect();
+            let items: Vec<&str> = items.iter().map(|(_, item)| item.as_str()).collect();
+            // The mirror first, as in `gather`: who writes a contact behind this is noticed by its revision.
+            let mirror = self.engine.store.contacts_by_id(&self.mailbox.id, &ids).await?;
+            let found = self.graph().contacts(&items).await;
+            let mut writes = Vec::new();
+            for (sending, found) in updates.iter().zip(found) {
+                // Whether it is gone is not to be judged here.
+                let shown = found.ok().flatten();
+                let shown = shown.map(|item| Shown::new(&self.mailbox.id, item));
+                match self
+                    .taken_back(sending, shown, mirror.contacts.get(&sending.contact.id))
+                    .await
+                {
+                    Some(write) => writes.extend(write),
+                    None => looks.extend(item_of(sending)),
+                }
+            }
+            let overtaken = self.write_each(writes).await?;
+            updates.retain(|sending| overtaken.contains(&sending.contact.id));
         }
+        looks.extend(updates.iter().filter_map(item_of));
         self.verify(looks).await?;
         Ok(())
     }
 
-    /// Merges what an item has become since an update of ours was sent. False where that is not to be decided by this.
-    async fn take_back(&mut self, sending: &Sending, shown: &Shown) -> Result<bool, Trouble> {
-        let (Some(folder), Some(change_key)) = (&shown.folder, &shown.change_key) else {
-            return Ok(false);
-        };
-        let Some(sent_edit) = sending.contact.edit.as_ref().filter(|_| self.is_synced(folder)) else {
-            return Ok(false);
-        };
+    /// Merges what an item has become since an update of ours was sent: the write, if there is anything new. `None` where
+    /// that is not to be decided by this.
+    async fn taken_back(
+        &mut self,
+        sending: &Sending,
+        shown: Option<Shown>,
+        now: Option<&Contact>,
+    ) -> Option<Option<Write>> {
+        let (shown, now) = (shown?, now?);
+        let (folder, change_key) = (shown.folder.as_ref()?, shown.change_key.as_ref()?);
+        let (sent_edit, edit) = (sending.contact.edit.as_ref()?, now.edit.as_ref()?);
+        let has = now.outlook.as_ref().filter(|item| item.id == shown.outlook_id)?;
+        if !self.is_synced(folder) {
+            return None;
+        }
+        if has.change_key == *change_key {
+            return Some(None);
+        }
         let seen = record::Shown {
             document: &shown.document,
             folder,
@@ -264,44 +275,38 @@ impl<T: Transport> Session<'_, T> {
             pending: pending(&sending.contact, sent_edit),
             step: &sending.step,
         };
-        for _ in 0..LOOKS {
-            let store = &self.engine.store;
-            let now = store.contact(&self.mailbox.id, &sending.contact.id).await?;
-            let Some((now, edit)) = now.as_ref().and_then(|now| Some((now, now.edit.as_ref()?))) else {
-                return Ok(false);
-            };
-            let Some(item) = now.outlook.as_ref().filter(|item| item.id == shown.outlook_id) else {
-                return Ok(false);
-            };
-            if item.change_key == *change_key {
-                return Ok(true);
-            }
-            let (pending, rules) = (pending(now, edit), self.rules());
-            let mut rebased = read_instead(sent, pending, seen, rules, &BTreeMap::new());
-            if let Some(answers) = self.answers(now, edit, seen, &rebased.clashes).await {
-                rebased = read_instead(sent, pending, seen, rules, &answers);
-            }
-            let item = OutlookItem {
-                id: shown.outlook_id.clone(),
-                change_key: change_key.clone(),
-            };
-            let meeting = Meeting { shown, item, seen };
-            let write = self.settled_write(Some(now), &meeting, rebased, Why::Merged, Effect::Update);
-            if self.write_each(vec![write]).await?.is_empty() {
-                return Ok(true);
-            }
+        let (pending, rules) = (pending(now, edit), self.rules());
+        let mut rebased = read_instead(sent, pending, seen, rules, &BTreeMap::new());
+        if let Some(answers) = self.answers(now, edit, seen, &rebased.clashes).await {
+            rebased = read_instead(sent, pending, seen, rules, &answers);
         }
-        Ok(false)
+        let item = OutlookItem {
+            id: shown.outlook_id.clone(),
+            change_key: change_key.clone(),
+        };
+        let meeting = Meeting {
+            shown: &shown,
+            item,
+            seen,
+        };
+        Some(Some(self.settled_write(
+            Some(now),
+            &meeting,
+            rebased,
+            Why::Merged,
+            Effect::Update,
+        )))
     }
 }
 
-/// True for an item that was created for a contact which is deleted by now, and had no such item then.
-fn is_unwanted(sending: &Sending, answer: &Written, now: &Contact) -> bool {
-    let Written::Saved(answer) = answer else {
-        return false;
+/// The item that was created for a contact which is deleted by now, and had no such item then.
+fn unwanted<'a>(sending: &Sending, answer: &'a Written, now: &Contact) -> Option<&'a graph_client::Contact> {
+    let Written::Saved(item) = answer else {
+        return None;
     };
     let has = now.outlook.as_ref().map(|item| item.id.as_str());
-    is_create(&sending.step) && now.is_tombstone() && has != Some(answer.id.as_str())
+    let is_unwanted = is_create(&sending.step) && now.is_tombstone() && has != Some(item.id.as_str());
+    is_unwanted.then_some(item)
 }
 
 /// True where another worker has dealt with the contact since: what it has seen, or done, may be later than the answer.

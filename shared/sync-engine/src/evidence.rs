@@ -19,7 +19,7 @@ use crate::convert::Shown;
 use crate::meet::{bury, pending, stamped};
 use crate::photo_push::gone_with;
 use crate::push::not_synced;
-use crate::recover::{as_if_answered, may_be_its_item};
+use crate::recover::{as_if_answered, may_be_awaited, may_be_its_item};
 use crate::session::Session;
 use crate::twins::has_gone_on;
 use crate::work::Progress;
@@ -220,6 +220,9 @@ impl<T: Transport> Session<'_, T> {
         let mirror = self.owners(asked).await?;
         let answers = self.graph().contacts(&outlook_ids).await;
         self.report.verified += answers.len() as u64;
+        if asked.keys().any(|id| may_be_awaited(mirror.contacts.get(id))) {
+            self.reload_mailbox().await?;
+        }
         let mut writes = Vec::new();
         for ((id, outlook_id), answer) in asked.iter().zip(answers) {
             let stored = mirror.contacts.get(id);
@@ -245,6 +248,10 @@ impl<T: Transport> Session<'_, T> {
                                 Some(_) => None,
                                 None => self.owner(&shown).await?,
                             };
+                            if let Some(owner) = owner.as_ref().filter(|it| it.is_tombstone()) {
+                                writes.extend(self.unwanted(&shown, owner));
+                                continue;
+                            }
                             let stored = stored.or(owner.as_ref());
                             let write = self.write_for(&shown, stored, Source::Read).await;
                             writes.extend(write.ok().flatten());

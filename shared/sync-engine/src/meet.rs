@@ -14,7 +14,7 @@ use sync_core::ids::{ConflictId, ContactId};
 use sync_core::members::alike;
 use sync_core::merge::Clash;
 use sync_core::rebase::{self, DELETED, FOLDER, Rebased};
-use sync_core::record::{self, Edit, OutlookItem, Pending, Policy, Rules, Side};
+use sync_core::record::{self, Edit, OutlookItem, Pending, Policy, Rules, Side, Wish};
 use sync_core::shape::whole;
 use sync_core::sighting::Document;
 
@@ -40,7 +40,16 @@ impl<T: Transport> Session<'_, T> {
         effect: Effect,
     ) -> Write {
         let rebased = match stored.and_then(|stored| Some((stored, stored.edit.as_ref()?))) {
-            Some((stored, edit)) => self.rebase(stored, edit, meeting.seen).await,
+            Some((stored, edit)) => {
+                let rebased = self.rebase(stored, edit, meeting.seen).await;
+                let own = stored.outlook.as_ref();
+                let has_it = own.is_some_and(|own| own.id == meeting.item.id);
+                if has_it && edit.wish != Wish::Erase && self.is_awaited(stored) {
+                    rebase::in_doubt(pending(stored, edit), meeting.seen, rebased)
+                } else {
+                    rebased
+                }
+            }
             None => Rebased {
                 document: meeting.seen.document.clone(),
                 // What a buried contact had beyond Outlook is buried with it.

@@ -90,7 +90,8 @@ impl<T: Transport> Session<'_, T> {
 
     /// The contacts to be worked off next: what the index shows first, and of those that were named as many as there is
     /// room for. The index may lag behind: what is named is perhaps not in it yet, what it shows may be done.
-    async fn view(&self, course: &mut Course) -> Result<Vec<Contact>, Trouble> {
+    async fn view(&mut self, course: &mut Course) -> Result<Vec<Contact>, Trouble> {
+        self.is_overtaken = false;
         let mut ids: BTreeSet<ContactId> = BTreeSet::new();
         let mut after: Option<String> = None;
         loop {
@@ -125,10 +126,11 @@ impl<T: Transport> Session<'_, T> {
         Ok(contacts)
     }
 
-    /// As they are after the look.
-    async fn reread(&self, view: Vec<Contact>) -> Result<Vec<Contact>, Trouble> {
-        self.read(view.into_iter().map(|contact| contact.id).collect())
-            .await
+    /// As they are after the look, without those that another worker is found to create.
+    async fn reread(&mut self, view: Vec<Contact>) -> Result<Vec<Contact>, Trouble> {
+        self.is_overtaken = false;
+        let ids = view.into_iter().map(|contact| contact.id);
+        self.read(ids.filter(|id| !self.is_in_doubt(id)).collect()).await
     }
 
     /// Brings the folders up to date from which something is to be changed: what was changed there is merged before it
@@ -372,9 +374,12 @@ impl<T: Transport> Session<'_, T> {
         Ok(Progress::Complete)
     }
 
-    /// A create of it may have been carried out: it is not sent again before its stamp has been looked for.
+    /// A create of it may have been carried out, or be under way elsewhere: it is not sent again before its stamp has been
+    /// looked for.
     fn is_in_doubt(&self, id: &ContactId) -> bool {
-        self.doubtful.contains(id)
+        let creating = self.mailbox.creating.as_ref();
+        let is_noted = creating.is_some_and(|creating| creating.contacts.contains(id));
+        self.doubtful.contains(id) || (is_noted && !self.asked_for.contains(id))
     }
 
     /// Says what is left in doubt, and what stood in the way of the mailbox as a whole.

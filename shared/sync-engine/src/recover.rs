@@ -40,8 +40,11 @@ impl<T: Transport> Session<'_, T> {
         self.doubtful.clone_from(&creating.contacts);
         self.asked_for.extend(creating.contacts.iter().cloned());
         let contacts = self.read(creating.contacts).await?;
-        // Those that have been found by a round meanwhile, or that nobody wants any more, are in no doubt.
-        let open: Vec<_> = contacts.into_iter().filter(|it| it.edit.is_some()).collect();
+        // Those that have been found by a round meanwhile are in no doubt.
+        let open: Vec<_> = contacts
+            .into_iter()
+            .filter(|it| it.edit.is_some() || it.is_tombstone())
+            .collect();
         let is_over = self.now().duration_since(creating.since) > settles_within;
         if is_over && !open.is_empty() {
             // Before it is created again it is looked for everywhere: a person may have moved it, and to a new folder.
@@ -101,8 +104,16 @@ impl<T: Transport> Session<'_, T> {
     /// Writes down that a contact is this item. False where that did not come off: it stays in doubt, and holds up
     /// nobody else.
     async fn take_up(&mut self, contact: &Contact, item: &Shown) -> Result<bool, Trouble> {
-        let contact = as_if_answered(contact, item);
-        let Ok(Some(write)) = self.write_for(item, Some(&contact), Source::Read).await else {
+        let write = if contact.is_tombstone() {
+            self.unwanted(item, contact)
+        } else {
+            let contact = as_if_answered(contact, item);
+            self.write_for(item, Some(&contact), Source::Read)
+                .await
+                .ok()
+                .flatten()
+        };
+        let Some(write) = write else {
             return Ok(false);
         };
         let written = match self.write_all(vec![write]).await {
@@ -164,8 +175,14 @@ impl<T: Transport> Session<'_, T> {
     /// True for a contact that may have been created as an item that nobody has heard of.
     pub(crate) fn is_awaited(&self, contact: &Contact) -> bool {
         let creating = self.mailbox.creating.as_ref();
-        contact.edit.is_some() && creating.is_some_and(|it| it.contacts.contains(&contact.id))
+        may_be_awaited(Some(contact)) && creating.is_some_and(|it| it.contacts.contains(&contact.id))
     }
+}
+
+/// True where it matters whether the mailbox's record names a contact, or whose else the item is that leads to none.
+/// Another worker may have named it after this run had begun: the record is read again, behind what Graph has shown.
+pub(crate) fn may_be_awaited(contact: Option<&Contact>) -> bool {
+    contact.is_none_or(|contact| contact.edit.is_some() || contact.is_tombstone())
 }
 
 /// False for an item with the contact's stamp that can't have come of its create: one that it is about to leave or has
@@ -187,7 +204,9 @@ pub(crate) fn may_be_its_item(
     let has_come_back = age.is_some_and(|age| age > SignedDuration::from_secs(-1) && age <= SENT_WITHIN);
     let known = contact.outlook.iter().map(|item| &item.id);
     let is_known = known.chain(&contact.superseded).any(|id| *id == item.outlook_id);
-    !is_known && (contact.outlook.is_none() || has_come_back || from.is_none_or(|from| from != folder))
+    // Nothing is to be deleted that was not created for the contact for sure.
+    let may_be = || contact.outlook.is_none() || from.is_none_or(|from| from != folder);
+    !is_known && (has_come_back || (!contact.is_tombstone() && may_be()))
 }
 
 /// True where Graph has failed about one search only.
@@ -234,7 +253,9 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
         };
         let is_unborn = contact.outlook.is_none();
         let edited: BTreeSet<String> = match edit.wish {
-            Wish::Save | Wish::Erase => edit.members.keys().cloned().collect(),
+            // What a look at the item that it leaves has changed since is remembered too.
+            Wish::Save => edit.members.keys().chain(edit.earlier.keys()).cloned().collect(),
+            Wish::Erase => edit.members.keys().cloned().collect(),
             // What is there and has not been sent, somebody has set who may not want it deleted.
             Wish::Delete => differing(&contact.document, &shown.document),
         };
@@ -251,20 +272,6 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
             } {
                 Some(value) => drop(base.insert(name, value.clone())),
                 None => drop(base.remove(&name)),
-            }
-        }
-        if has_gone_apart && edit.wish == Wish::Save {
-            // It is being moved. What differs beside was changed in the item that it leaves, after it had been sent.
-            for name in differing(&base, &shown.document) {
-                if edit.members.contains_key(&name) {
-                    continue;
-                }
-                let at = contact.modified_at.unwrap_or(edit.edited_at);
-                edit.members.insert(name.clone(), at);
-                match shown.document.get(&name) {
-                    Some(value) => drop(base.insert(name, value.clone())),
-                    None => drop(base.remove(&name)),
-                }
             }
         }
         edit.base = Some(base);

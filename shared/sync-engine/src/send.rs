@@ -213,10 +213,14 @@ impl<T: Transport> Session<'_, T> {
     }
 
     /// Says in the mailbox's record whose creates are about to be sent, beside those whose answer was lost. Somebody who
-    /// has saved the record meanwhile is perhaps another worker with the same creates: then nothing is sent.
+    /// has saved the record since the contacts were read is perhaps another worker with the same creates: then nothing is
+    /// sent.
     async fn note_creating(&mut self, contacts: &BTreeSet<ContactId>) -> Result<(), Trouble> {
         if contacts.is_empty() {
             return Ok(());
+        }
+        if self.is_overtaken {
+            return Err(self.conflict_of_mailbox());
         }
         let mut noted = self.mailbox.clone();
         noted.updated_at = self.now();

@@ -23,6 +23,9 @@ pub(crate) struct Session<'e, T> {
     graph: GraphClient<T>,
     deadline: Timestamp,
     pub(crate) mailbox: Mailbox,
+    /// Somebody else has written the mailbox's record since the contacts to be sent were read: perhaps a worker who sends
+    /// the same ones.
+    pub(crate) is_overtaken: bool,
     pub(crate) folders: BTreeMap<FolderId, Folder>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) timers: BTreeMap<TimerKind, Timestamp>,
@@ -68,6 +71,7 @@ impl<'e, T: Transport> Session<'e, T> {
             graph: engine.graph.with_deadline(deadline),
             deadline,
             mailbox: state.mailbox,
+            is_overtaken: false,
             folders: state
                 .folders
                 .into_iter()
@@ -150,19 +154,30 @@ impl<'e, T: Transport> Session<'e, T> {
                     return Ok(());
                 }
                 Err(StoreError::Conflict { .. }) => {
-                    match self.engine.store.mailbox(&self.mailbox.id).await? {
-                        Some(stored) => self.mailbox = stored,
-                        // Removed meanwhile: there is nothing left to be said about it.
-                        None => return Ok(()),
+                    if !self.reload_mailbox().await? {
+                        return Ok(());
                     }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(StoreError::Conflict {
-            key: self.mailbox.id.to_string(),
-        }
-        .into())
+        Err(self.conflict_of_mailbox())
+    }
+
+    /// Takes in what others have written into the mailbox's record. False where it was removed: there is nothing left to
+    /// be said about it.
+    pub(crate) async fn reload_mailbox(&mut self) -> Result<bool, Trouble> {
+        let Some(stored) = self.engine.store.mailbox(&self.mailbox.id).await? else {
+            return Ok(false);
+        };
+        self.is_overtaken |= stored.rev != self.mailbox.rev;
+        self.mailbox = stored;
+        Ok(true)
+    }
+
+    pub(crate) fn conflict_of_mailbox(&self) -> Trouble {
+        let key = self.mailbox.id.to_string();
+        StoreError::Conflict { key }.into()
     }
 
     pub(crate) async fn set_timer(&mut self, kind: TimerKind, due_at: Timestamp) -> Result<(), Trouble> {
