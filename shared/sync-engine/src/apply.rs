@@ -198,6 +198,12 @@ impl<T: Transport> Session<'_, T> {
         &mut self,
         writes: Vec<Write>,
     ) -> Result<Vec<(ContactId, OutlookId)>, Trouble> {
+        for write in writes.iter().filter(|write| write.expected == Expected::Absent) {
+            let contact = &write.contact;
+            let item = contact.outlook.iter();
+            let item = item.map(|item| (contact.id.clone(), item.id.clone()));
+            self.fresh.entry(contact.folder.clone()).or_default().extend(item);
+        }
         let items: BTreeMap<ContactId, Option<OutlookId>> = writes
             .iter()
             .map(|write| {

@@ -9,7 +9,7 @@ use contact_store::{Folder, Mailbox, Phase, StoreError, Subscription, Timer, Tim
 use graph_client::{GraphClient, MailboxClient, Transport};
 use jiff::Timestamp;
 use sync_core::demand::SweepFrom;
-use sync_core::ids::{ContactId, FolderId, MailboxId};
+use sync_core::ids::{ContactId, FolderId, MailboxId, OutlookId};
 use sync_core::record::Side;
 
 use crate::round::Ended;
@@ -35,6 +35,8 @@ pub(crate) struct Session<'e, T> {
     pub(crate) strangers: BTreeSet<FolderId>,
     /// Rounds that are at their end but for those who are missing.
     pub(crate) ended: Vec<Ended>,
+    /// Contacts that this run has taken in anew since it saved how far it has come with their folder.
+    pub(crate) fresh: BTreeMap<FolderId, Vec<(ContactId, OutlookId)>>,
     /// Folders that this run has brought up to date, and when.
     pub(crate) looked_at: BTreeMap<FolderId, Timestamp>,
     /// Contacts of which a create may have been carried out.
@@ -86,6 +88,7 @@ impl<'e, T: Transport> Session<'e, T> {
             missing: BTreeSet::new(),
             strangers: BTreeSet::new(),
             ended: Vec::new(),
+            fresh: BTreeMap::new(),
             looked_at: BTreeMap::new(),
             doubtful: BTreeSet::new(),
             asked_for: BTreeSet::new(),
@@ -134,6 +137,7 @@ impl<'e, T: Transport> Session<'e, T> {
 
     pub(crate) async fn save_folder(&mut self, mut folder: Folder) -> Result<(), Trouble> {
         self.engine.store.save_folder(&mut folder).await?;
+        self.fresh.remove(&folder.id);
         self.folders.insert(folder.id.clone(), folder);
         Ok(())
     }

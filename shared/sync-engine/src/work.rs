@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use contact_store::{Cursor, Folder, LastError, Phase, Subscription, Timer, TimerKind, UnavailableReason};
+use contact_store::{
+    Cursor, Folder, LastError, Phase, StoreError, Subscription, Timer, TimerKind, UnavailableReason,
+};
 use graph_client::Transport;
 use jiff::{SignedDuration, Timestamp};
 use job_queue::{LifecycleJob, WorkJob};
@@ -68,6 +70,7 @@ impl<T: Transport> Engine<T> {
         let (result, report) = match Session::open(self, mailbox, deadline).await {
             Ok(Some(mut session)) => {
                 let result = session.run(jobs).await;
+                let result = session.verify_fresh(result).await;
                 // Also after trouble: what was written by then is not new the next time.
                 let queued = session.queue_photos().await;
                 let counted = session.count_deletes().await;
@@ -137,6 +140,17 @@ impl<T: Transport> Engine<T> {
 }
 
 impl<T: Transport> Session<'_, T> {
+    /// Another worker has gone on with a folder meanwhile: what this one has taken in of it since may have been gone from
+    /// Outlook before that one looked, and nobody would hear of it again.
+    async fn verify_fresh(&mut self, result: Result<(), Trouble>) -> Result<(), Trouble> {
+        if matches!(result, Err(Trouble::Store(StoreError::Conflict { .. }))) {
+            let fresh = std::mem::take(&mut self.fresh);
+            self.verify_in_time(fresh.into_values().flatten().collect())
+                .await?;
+        }
+        result
+    }
+
     async fn run(&mut self, jobs: &[WorkJob]) -> Result<(), Trouble> {
         let mut demand = demand(jobs);
         match self.mailbox.phase {

@@ -27,13 +27,16 @@ fn seeds_that_once_failed_are_clean() {
     for line in lines {
         let mut words = line.split_whitespace();
         let seed = words.next().unwrap().parse().unwrap();
-        let cuts = Cuts {
-            steps: Some(words.next().unwrap().parse().unwrap()),
-            // As it was when they failed.
-            thorough: true,
-            ..Cuts::default()
-        };
-        clean(seed, &cuts);
+        let steps = Some(words.next().unwrap().parse().unwrap());
+        // The older ones have failed thoroughly.
+        for thorough in [true, false] {
+            let cuts = Cuts {
+                steps,
+                thorough,
+                ..Cuts::default()
+            };
+            clean(seed, &cuts);
+        }
     }
 }
 

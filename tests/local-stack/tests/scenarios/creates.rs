@@ -5,7 +5,7 @@ use graph_sim::faults::{Fault, Rule};
 use graph_sim::{Edit, Operation};
 use serde_json::{Value, json};
 
-use crate::crash::work_for;
+use crate::crash::{live_for, work_for};
 use crate::scene::{Person, Scene};
 
 /// Until a worker that has died is succeeded by another one, and a create in doubt is decided.
@@ -308,6 +308,93 @@ async fn two_workers_at_once_create_nobody_twice() {
         scene.assert_arrived(&ada).await;
         known.extend(names);
     }
+    scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn what_another_worker_has_created_when_it_died_is_taken_for_that() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 3, 0).await;
+    let mut known = scene.in_outlook(&ada, "givenName");
+    let mut died = 0;
+    for (ahead, steps) in (1..5).flat_map(|ahead| (1..40).step_by(2).map(move |steps| (ahead, steps))) {
+        let when = format!("{ahead} ahead, the other died at step {steps}");
+        make(&scene, &ada, std::slice::from_ref(&when)).await;
+        let round = job_queue::WorkJob::Sync {
+            mailbox: ada.id.clone(),
+            requested_at: scene.stack.ambient.now(),
+        };
+        let work = &scene.stack.worker.engine.work;
+        work.send(&[round], &format!("{ahead}-{steps}")).await.unwrap();
+        scene.deliver_changes().await;
+        let first = scene.stack.work.poll().unwrap();
+        scene.stack.work.lapse();
+        let second = scene.stack.work.poll().unwrap();
+        let mut late = Box::pin(scene.stack.work_on(&second));
+        let late = async {
+            live_for(ahead, late.as_mut()).await;
+            for _ in 0..steps {
+                tokio::task::yield_now().await;
+            }
+            late.await
+        };
+        let (first, late) = tokio::join!(live_for(steps, scene.stack.work_on(&first)), late);
+        died += u32::from(first.is_none());
+        scene.stack.work.finish(second, Ok::<_, ()>(late));
+        scene.minutes(DECIDED_WITHIN).await;
+        assert_once(&scene, &ada, &known, std::slice::from_ref(&when), &when);
+        scene.assert_arrived(&ada).await;
+        known.push(when);
+    }
+    assert!(died > 20, "{died} deaths: the story has no point");
+    scene.assert_at_rest(&ada).await;
+}
+
+#[tokio::test]
+async fn a_move_in_doubt_leaves_nobody_twice_whoever_wants_the_contact_deleted_or_not() {
+    let mut scene = Scene::new().await;
+    let ada = scene.settled("Ada", 3, 2).await;
+    let known = scene.in_outlook(&ada, "givenName");
+    let target = scene.folder_id(&ada, "Contacts/Suppliers");
+    let (mut steps, mut ended, mut kept) = (1, false, 0);
+    while !ended {
+        let when = format!("died at step {steps}");
+        let id = scene.make(&ada, form("Hopper")).await;
+        scene.minutes(2).await;
+        let before = scene.item_of(&ada, "Hopper");
+        let old = before["id"].as_str().unwrap();
+        scene.patch(&ada, &id, json!({ "folder": target })).await;
+        scene.deliver_changes().await;
+        ended = work_for(&scene, steps).await;
+        scene.stack.ambient.advance(std::time::Duration::from_secs(2));
+        let title = format!("Title {steps}");
+        let is_there = scene.truth(&ada).contacts.contains_key(old);
+        if is_there {
+            scene.edit(&ada, old, json!({ "jobTitle": title }));
+        }
+        scene.erase(&ada, &id).await;
+        scene.minutes(DECIDED_WITHIN).await;
+        let names = scene.in_outlook(&ada, "givenName");
+        if names.len() > known.len() {
+            assert_once(&scene, &ada, &known, &["Hopper".to_owned()], &when);
+            kept += 1;
+            assert_eq!(scene.item_of(&ada, "Hopper")["jobTitle"], title, "{when}");
+            scene.assert_arrived(&ada).await;
+            scene.erase(&ada, &id).await;
+            scene.minutes(DECIDED_WITHIN).await;
+        } else if is_there {
+            let is_in_log =
+                scene.conflicts(&ada).await.iter().any(|conflict| {
+                    conflict["contact"] == json!(id) && conflict.to_string().contains(&title)
+                });
+            assert!(is_in_log, "{when}: the change is lost");
+        }
+        assert_once(&scene, &ada, &known, &[], &when);
+        assert_eq!(scene.shown(&ada, &id).await.0, 404, "{when}");
+        steps += 1;
+    }
+    println!("{steps} deaths, {kept} times kept");
+    assert!(kept > 3, "{kept} kept: the story has no point");
     scene.assert_at_rest(&ada).await;
 }
 
