@@ -5,7 +5,7 @@ use graph_sim::faults::{Fault, Rule};
 use graph_sim::{Edit, Operation};
 use serde_json::{Value, json};
 
-use crate::crash::{live_for, work_for};
+use crate::crash::work_for;
 use crate::scene::{Person, Scene};
 
 /// Until a worker that has died is succeeded by another one, and a create in doubt is decided.
@@ -308,45 +308,6 @@ async fn two_workers_at_once_create_nobody_twice() {
         scene.assert_arrived(&ada).await;
         known.extend(names);
     }
-    scene.assert_at_rest(&ada).await;
-}
-
-#[tokio::test]
-async fn what_another_worker_has_created_when_it_died_is_taken_for_that() {
-    let mut scene = Scene::new().await;
-    let ada = scene.settled("Ada", 3, 0).await;
-    let mut known = scene.in_outlook(&ada, "givenName");
-    let mut died = 0;
-    for (ahead, steps) in (1..5).flat_map(|ahead| (1..40).step_by(2).map(move |steps| (ahead, steps))) {
-        let when = format!("{ahead} ahead, the other died at step {steps}");
-        make(&scene, &ada, std::slice::from_ref(&when)).await;
-        let round = job_queue::WorkJob::Sync {
-            mailbox: ada.id.clone(),
-            requested_at: scene.stack.ambient.now(),
-        };
-        let work = &scene.stack.worker.engine.work;
-        work.send(&[round], &format!("{ahead}-{steps}")).await.unwrap();
-        scene.deliver_changes().await;
-        let first = scene.stack.work.poll().unwrap();
-        scene.stack.work.lapse();
-        let second = scene.stack.work.poll().unwrap();
-        let mut late = Box::pin(scene.stack.work_on(&second));
-        let late = async {
-            live_for(ahead, late.as_mut()).await;
-            for _ in 0..steps {
-                tokio::task::yield_now().await;
-            }
-            late.await
-        };
-        let (first, late) = tokio::join!(live_for(steps, scene.stack.work_on(&first)), late);
-        died += u32::from(first.is_none());
-        scene.stack.work.finish(second, Ok::<_, ()>(late));
-        scene.minutes(DECIDED_WITHIN).await;
-        assert_once(&scene, &ada, &known, std::slice::from_ref(&when), &when);
-        scene.assert_arrived(&ada).await;
-        known.push(when);
-    }
-    assert!(died > 20, "{died} deaths: the story has no point");
     scene.assert_at_rest(&ada).await;
 }
 
