@@ -377,15 +377,15 @@ impl<T: Transport> Session<'_, T> {
     /// A create of it may have been carried out, or be under way elsewhere: it is not sent again before its stamp has been
     /// looked for.
     fn is_in_doubt(&self, id: &ContactId) -> bool {
-        let creating = self.mailbox.creating.as_ref();
-        let is_noted = creating.is_some_and(|creating| creating.contacts.contains(id));
-        self.doubtful.contains(id) || (is_noted && !self.asked_for.contains(id))
+        let noted = &self.mailbox.creating;
+        let others = noted.as_ref().filter(|_| *noted != self.own_creates);
+        self.doubtful.contains(id) || others.is_some_and(|it| it.contacts.contains(id))
     }
 
     /// Says what is left in doubt, and what stood in the way of the mailbox as a whole.
     async fn end_of_push(&mut self, course: Course) -> Result<(), Trouble> {
         let now = self.now();
-        let (asked_for, doubtful) = (self.asked_for.clone(), self.doubtful.clone());
+        let (own, doubtful) = (self.own_creates.clone(), self.doubtful.clone());
         let rests_until = course.rests_until;
         let error = course.refusal.map(|error| LastError {
             code: error
@@ -397,7 +397,7 @@ impl<T: Transport> Session<'_, T> {
         self.update_mailbox(|mailbox| {
             // What another worker is about to create is his to say.
             let noted = mailbox.creating.take();
-            let others = noted.iter().flat_map(|it| it.contacts.difference(&asked_for));
+            let others = noted.iter().filter(|_| noted != own).flat_map(|it| &it.contacts);
             let contacts: BTreeSet<ContactId> = others.chain(&doubtful).cloned().collect();
             let since = noted.as_ref().map_or(now, |creating| creating.since);
             mailbox.creating = (!contacts.is_empty()).then_some(Creating { since, contacts });

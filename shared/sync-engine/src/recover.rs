@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use contact_store::{Contact, StoreError};
 use graph_client::{ErrorKind, GraphError, StampSearch, Transport};
 use jiff::{SignedDuration, Timestamp};
-use sync_core::bugs::{Bug, bug};
 use sync_core::ids::{ContactId, FolderId};
-use sync_core::members::{MADE_OF_NAMES, differing};
+use sync_core::members::{MADE_OF_NAMES, differing, kind};
 use sync_core::rebase::FOLDER;
 use sync_core::record::Wish;
 use sync_core::sighting::{Document, Source};
@@ -33,12 +32,11 @@ impl<T: Transport> Session<'_, T> {
     /// Looks for what the mailbox's record says was being created. Those that are not found stay in doubt until
     /// `settles_within` has passed.
     pub(crate) async fn recover(&mut self, settles_within: SignedDuration) -> Result<Progress, Trouble> {
-        let creating = self.mailbox.creating.clone();
-        let Some(creating) = creating.filter(|_| !bug(Bug::CreateRepeated)) else {
+        let Some(creating) = self.mailbox.creating.clone() else {
             return Ok(Progress::Complete);
         };
+        self.own_creates = Some(creating.clone());
         self.doubtful.clone_from(&creating.contacts);
-        self.asked_for.extend(creating.contacts.iter().cloned());
         let contacts = self.read(creating.contacts).await?;
         // Those that have been found by a round meanwhile are in no doubt.
         let open: Vec<_> = contacts
@@ -265,7 +263,9 @@ pub(crate) fn as_if_answered(contact: &Contact, shown: &Shown) -> Contact {
                 continue;
             }
             let (is, shown) = (contact.document.get(&name), shown.document.get(&name));
-            match if is_unborn || edit.wish == Wish::Save {
+            // What Graph has no member for does not come along with a move.
+            let is_sent = is_unborn || edit.wish == Wish::Save || kind(&name).is_writable();
+            match if is_sent {
                 edit.sent(&name, is, shown)
             } else {
                 shown

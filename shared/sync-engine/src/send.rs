@@ -54,9 +54,11 @@ impl<T: Transport> Session<'_, T> {
             .filter(|sending| is_create(&sending.step))
             .map(|sending| sending.contact.id.clone())
             .collect();
-        self.note_creating(&creating).await?;
-        // Until the mirror has what came of them, whatever stops this run.
-        self.doubtful.extend(creating);
+        if !bug(Bug::CreateRepeated) {
+            self.note_creating(&creating).await?;
+            // Until the mirror has what came of them, whatever stops this run.
+            self.doubtful.extend(creating);
+        }
         let has_failed = |sending: &Sending| {
             sending
                 .contact
@@ -229,8 +231,8 @@ impl<T: Transport> Session<'_, T> {
             contacts: contacts.union(&self.doubtful).cloned().collect(),
         });
         self.engine.store.save_mailbox(&mut noted).await?;
+        self.own_creates.clone_from(&noted.creating);
         self.mailbox = noted;
-        self.asked_for.extend(contacts.iter().cloned());
         Ok(())
     }
 

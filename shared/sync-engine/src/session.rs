@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use contact_store::{Folder, Mailbox, Phase, StoreError, Subscription, Timer, TimerKind};
+use contact_store::{Creating, Folder, Mailbox, Phase, StoreError, Subscription, Timer, TimerKind};
 use graph_client::{GraphClient, MailboxClient, Transport};
 use jiff::Timestamp;
 use sync_core::demand::SweepFrom;
@@ -41,8 +41,9 @@ pub(crate) struct Session<'e, T> {
     pub(crate) looked_at: BTreeMap<FolderId, Timestamp>,
     /// Contacts of which a create may have been carried out.
     pub(crate) doubtful: BTreeSet<ContactId>,
-    /// Contacts that this run has found in, or put into, the mailbox's record of creates.
-    pub(crate) asked_for: BTreeSet<ContactId>,
+    /// The mailbox's record of creates as this run has last found it or written it. If it is another one by now, another
+    /// worker's creates are in it.
+    pub(crate) own_creates: Option<Creating>,
     /// Contacts whose photos are to be looked at, by a message of their own.
     pub(crate) photos_wanted: BTreeSet<ContactId>,
     /// Where a sweep over all photos goes on, by a message of its own.
@@ -91,7 +92,7 @@ impl<'e, T: Transport> Session<'e, T> {
             fresh: BTreeMap::new(),
             looked_at: BTreeMap::new(),
             doubtful: BTreeSet::new(),
-            asked_for: BTreeSet::new(),
+            own_creates: None,
             photos_wanted: BTreeSet::new(),
             photo_sweep: None,
             arbiter_is_out: false,

@@ -24,7 +24,7 @@ const fn planted(bug: Bug, name: &'static str, within: u64) -> Planted {
 
 pub(crate) const ALL: [Planted; 9] = [
     planted(Bug::LinkBeforePage, "link-before-page", 500),
-    planted(Bug::CreateRepeated, "create-repeated", 500),
+    planted(Bug::CreateRepeated, "create-repeated", 1500),
     planted(Bug::EchoTaken, "echo-taken", 500),
     planted(Bug::TombstoneDropped, "tombstone-dropped", 500),
     planted(Bug::DeleteWithoutEvidence, "delete-without-evidence", 500),
