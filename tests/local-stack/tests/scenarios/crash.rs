@@ -14,7 +14,7 @@ use sync_core::ids::ChangeKey;
 use crate::scene::{Person, Scene, assert_no_dead_letters, outlook};
 
 /// Runs a function for so many steps. `None`: it has died before it came to its end.
-async fn live_for<F: Future>(steps: usize, work: F) -> Option<F::Output> {
+pub(crate) async fn live_for<F: Future>(steps: usize, work: F) -> Option<F::Output> {
     let mut work = pin!(work);
     let mut left = steps;
     poll_fn(|context| {
